@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_CHECKSUM_H
+#define WEIR_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Internet checksums by deltas, RFC 1624. A delta is the one's complement sum of "- old + new" of
+ * the bytes that change; all sums here are of 16-bit words in network order as they lie in memory,
+ * so no bytes are swapped.
+ */
+
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static inline uint64_t checksum_delta16(uint16_t old, uint16_t new)
+{
+	return (uint64_t)(uint16_t)~old + new;
+}
+
+static inline uint64_t checksum_delta32(uint32_t old, uint32_t new)
+{
+	return (uint64_t)(uint32_t)~old + new;
+}
+
+/* The delta of the way back. */
+static inline uint16_t checksum_negate(uint16_t delta)
+{
+	return (uint16_t)~delta;
+}
+
+/* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. */
+static inline uint16_t checksum_apply(uint16_t field, uint16_t delta)
+{
+	uint32_t sum = (uint32_t)(uint16_t)~field + delta;
+
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* The one's complement sum of `length` bytes, not complemented. Odd lengths count as zero-padded.
+ */
+uint64_t checksum_sum(const void *data, size_t length);
+
+#endif
