@@ -24,14 +24,15 @@ enum packet_kind {
 	PACKET_REFUSED, /* the verdict is set */
 };
 
-/* What a segment is to the TCP state machine (the strongest flag wins: RST, SYN, FIN, then ACK). */
+/* What a segment is to the TCP state machine; the strongest flag wins. */
 enum tcp_event {
+	TCP_EVENT_NONE, /* flags that no TCP sends together */
 	TCP_EVENT_ACK,
 	TCP_EVENT_SYN,
 	TCP_EVENT_SYNACK,
 	TCP_EVENT_FIN,
 	TCP_EVENT_RST,
-	TCP_EVENT_COUNT
+	TCP_EVENT_COUNT,
 };
 
 /* packet.flags */

@@ -1,1 +1,281 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_ether.h>
+#include <rte_icmp.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "checksum.h"
+#include "packet.h"
+
+#define IP_OPTION_END           0
+#define IP_OPTION_NOP           1
+#define IP_OPTION_LOOSE_SOURCE  131
+#define IP_OPTION_STRICT_SOURCE 137
+
+bool packet_is_host(rte_be32_t source)
+{
+	uint8_t first = *(const uint8_t *)&source;
+
+	/* not 0/8, 127/8, 224/4, 240/4, 255.255.255.255 */
+	return first != 0 && first != 127 && first < 224;
+}
+
+static inline bool ip_checksum_ok(const void *header, uint32_t length)
+{
+	return checksum_fold(checksum_sum(header, length)) == 0xffff;
+}
+
+static inline uint32_t header_length(const struct rte_ipv4_hdr *ip)
+{
+	return (ip->version_ihl & 0xfu) * 4;
+}
+
+/* Walks the options: VERDICT_COUNT when they may pass. */
+static enum verdict check_options(const struct rte_ipv4_hdr *ip)
+{
+	const uint8_t *option = (const uint8_t *)(ip + 1);
+	const uint8_t *end = (const uint8_t *)ip + header_length(ip);
+
+	while (option < end && *option != IP_OPTION_END) {
+		if (*option == IP_OPTION_NOP) {
+			option++;
+			continue;
+		}
+		if (end - option < 2 || option[1] < 2 || option[1] > end - option)
+			return VERDICT_BAD_IP_HEADER;
+		if (*option == IP_OPTION_LOOSE_SOURCE || *option == IP_OPTION_STRICT_SOURCE)
+			return VERDICT_SOURCE_ROUTED;
+		option += option[1];
+	}
+	return VERDICT_COUNT;
+}
+
+static bool icmp_is_query(uint8_t type)
+{
+	return type == ICMP_ECHO || type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMP ||
+	       type == ICMP_TIMESTAMPREPLY;
+}
+
+static bool icmp_is_error(uint8_t type)
+{
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+/* The ports of an ICMP query: the identifier on the side that asks (tuple.h). */
+static bool icmp_query_ports(const struct rte_icmp_hdr *icmp, struct tuple *tuple)
+{
+	bool timestamp =
+	    icmp->icmp_type == ICMP_TIMESTAMP || icmp->icmp_type == ICMP_TIMESTAMPREPLY;
+	bool request = icmp->icmp_type == ICMP_ECHO || icmp->icmp_type == ICMP_TIMESTAMP;
+	rte_be16_t other = timestamp ? TUPLE_TIMESTAMP : 0;
+
+	tuple->sport = request ? icmp->icmp_ident : other;
+	tuple->dport = request ? other : icmp->icmp_ident;
+	return request;
+}
+
+/*
+ * The quoted packet of an ICMP error (RFC 5508 REQ-3): its header and 8 transport bytes must be
+ * there, its IP checksum right; its transport checksum is not looked at. The tuple is its inverse.
+ */
+static void parse_error(struct packet *p, uint32_t realm)
+{
+	uint32_t end = RTE_MIN((uint32_t)p->l3 + p->length, rte_pktmbuf_data_len(p->mbuf));
+	uint32_t quote = p->l4 + sizeof(struct rte_icmp_hdr);
+	const struct rte_ipv4_hdr *ip =
+	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, quote);
+	const rte_be16_t *ports;
+	uint32_t l4;
+	struct tuple quoted;
+
+	if (end < quote + sizeof(*ip) || ip->version_ihl >> 4 != 4 ||
+	    header_length(ip) < sizeof(*ip) || end < quote + header_length(ip) + 8 ||
+	    !ip_checksum_ok(ip, header_length(ip)) ||
+	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+		return packet_refuse(p, VERDICT_BAD_QUOTE);
+	l4 = quote + header_length(ip);
+	quoted = (struct tuple){.src = ip->src_addr,
+				.dst = ip->dst_addr,
+				.proto_realm = proto_realm(ip->next_proto_id, realm)};
+	ports = rte_pktmbuf_mtod_offset(p->mbuf, const rte_be16_t *, l4);
+	if (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) {
+		quoted.sport = ports[0];
+		quoted.dport = ports[1];
+	} else if (ip->next_proto_id == IPPROTO_ICMP && icmp_is_query(*(const uint8_t *)ports)) {
+		icmp_query_ports((const struct rte_icmp_hdr *)ports, &quoted);
+	} else {
+		return packet_refuse(p, VERDICT_BAD_QUOTE);
+	}
+	p->tuple = tuple_inverse(&quoted, realm);
+	p->quote = (uint16_t)quote;
+	p->quote_l4 = (uint16_t)l4;
+	p->kind = PACKET_ERROR;
+}
+
+static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
+{
+	const struct rte_icmp_hdr *icmp =
+	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
+	uint16_t sum;
+
+	if (l4_length < sizeof(*icmp))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	if (icmp_is_query(icmp->icmp_type)) {
+		if (icmp_query_ports(icmp, &p->tuple))
+			p->flags |= PACKET_REQUEST;
+		return;
+	}
+	if (!icmp_is_error(icmp->icmp_type))
+		return packet_refuse(p, VERDICT_UNKNOWN_ICMP);
+	/* RFC 5508 REQ-3: an error's checksum is verified before it is used */
+	if (rte_raw_cksum_mbuf(p->mbuf, p->l4, l4_length, &sum) != 0 || sum != 0xffff)
+		return packet_refuse(p, VERDICT_BAD_ICMP_CHECKSUM);
+	parse_error(p, realm);
+}
+
+static inline void parse_tcp(struct packet *p, uint32_t l4_length)
+{
+	/* by the flags FIN, SYN, RST, PSH, ACK; 0: no TCP sends this */
+	static const uint8_t events[32] = {
+	    [0x10] = TCP_EVENT_ACK, [0x18] = TCP_EVENT_ACK,    [0x02] = TCP_EVENT_SYN,
+	    [0x0a] = TCP_EVENT_SYN, [0x12] = TCP_EVENT_SYNACK, [0x1a] = TCP_EVENT_SYNACK,
+	    [0x11] = TCP_EVENT_FIN, [0x19] = TCP_EVENT_FIN,    [0x04] = TCP_EVENT_RST,
+	    [0x14] = TCP_EVENT_RST, [0x0c] = TCP_EVENT_RST,    [0x1c] = TCP_EVENT_RST,
+	};
+	const struct rte_tcp_hdr *tcp =
+	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
+
+	if (unlikely(l4_length < sizeof(*tcp) || tcp->data_off >> 4 < 5 ||
+		     (tcp->data_off >> 4) * 4u > l4_length))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	p->tcp_event = events[tcp->tcp_flags & 0x1f];
+	if (unlikely(p->tcp_event == TCP_EVENT_NONE))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	p->tuple.sport = tcp->src_port;
+	p->tuple.dport = tcp->dst_port;
+}
+
+static inline void parse_udp(struct packet *p, uint32_t l4_length)
+{
+	const struct rte_udp_hdr *udp =
+	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
+
+	if (unlikely(l4_length < sizeof(*udp) || rte_be_to_cpu_16(udp->dgram_len) < sizeof(*udp) ||
+		     rte_be_to_cpu_16(udp->dgram_len) > l4_length))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	p->tuple.sport = udp->src_port;
+	p->tuple.dport = udp->dst_port;
+}
+
+/* What is not IPv4 to our own MAC. */
+static void parse_other(struct packet *p, const struct rte_ether_hdr *ether, bool to_us)
+{
+	bool group = rte_is_multicast_ether_addr(&ether->dst_addr);
+
+	if (!to_us && !group)
+		return packet_refuse(p, VERDICT_OTHER_HOST);
+	if (group)
+		p->flags |= PACKET_LINK_BROADCAST;
+	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
+		p->kind = PACKET_ARP;
+	else if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		packet_refuse(p, VERDICT_LINK_BROADCAST);
+	else
+		packet_refuse(p, VERDICT_NOT_IPV4);
+}
+
+/* Headers that few packets have: options, fragments. True: go on with the transport header. */
+static bool parse_unusual(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t ip_header)
+{
+	enum verdict verdict;
+
+	if (ip->version_ihl >> 4 != 4 || ip_header < sizeof(*ip)) {
+		packet_refuse(p, VERDICT_BAD_IP_HEADER);
+		return false;
+	}
+	if ((uint32_t)p->l3 + ip_header > rte_pktmbuf_data_len(p->mbuf)) {
+		packet_refuse(p, VERDICT_TRUNCATED);
+		return false;
+	}
+	if (ip_header > sizeof(*ip)) {
+		p->flags |= PACKET_OPTIONS;
+		verdict = check_options(ip);
+		if (verdict != VERDICT_COUNT) {
+			packet_refuse(p, verdict);
+			return false;
+		}
+	}
+	return true;
+}
+
+void packet_parse(struct packet *p, const struct packet_source *source)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
+	uint32_t have = rte_pktmbuf_data_len(p->mbuf);
+	uint32_t ip_header, l4_length, l4_have;
+	bool to_us;
+
+	p->kind = PACKET_QUERY;
+	p->flags = 0;
+	p->session = NULL;
+	if (unlikely(have < sizeof(*ether)))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+	to_us = rte_is_same_ether_addr(&ether->dst_addr, &source->mac) ||
+		(source->any_mac && !rte_is_multicast_ether_addr(&ether->dst_addr));
+	if (unlikely(!to_us || ether->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return parse_other(p, ether, to_us);
+	if (unlikely(have < sizeof(*ether) + sizeof(*ip)))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+
+	p->l3 = sizeof(*ether);
+	p->length = rte_be_to_cpu_16(ip->total_length);
+	ip_header = header_length(ip);
+	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF) && !parse_unusual(p, ip, ip_header))
+		return;
+	if (unlikely(p->length < ip_header))
+		return packet_refuse(p, VERDICT_BAD_IP_HEADER);
+	if (unlikely(p->l3 + p->length > rte_pktmbuf_pkt_len(p->mbuf)))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+	if (unlikely(!ip_checksum_ok(ip, ip_header)))
+		return packet_refuse(p, VERDICT_BAD_IP_CHECKSUM);
+	p->ttl = ip->time_to_live;
+	p->l4 = (uint16_t)(p->l3 + ip_header);
+	p->tuple = (struct tuple){.src = ip->src_addr,
+				  .dst = ip->dst_addr,
+				  .proto_realm = proto_realm(ip->next_proto_id, source->realm)};
+	if (unlikely(!packet_is_host(ip->src_addr)))
+		return packet_refuse(p, VERDICT_MARTIAN_SOURCE);
+	if (unlikely(!packet_is_host(ip->dst_addr)))
+		return packet_refuse(p, VERDICT_MARTIAN_DESTINATION);
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG))
+		p->flags |= PACKET_DF;
+	if (unlikely(ip->fragment_offset &
+		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
+		return packet_refuse(p, VERDICT_FRAGMENT);
+
+	/* transport headers must lie in the first segment */
+	l4_have = have - p->l4;
+	l4_length = p->length - ip_header;
+	if (likely(ip->next_proto_id == IPPROTO_UDP)) {
+		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_udp_hdr))))
+			return packet_refuse(p, VERDICT_TRUNCATED);
+		parse_udp(p, l4_length);
+	} else if (likely(ip->next_proto_id == IPPROTO_TCP)) {
+		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr))))
+			return packet_refuse(p, VERDICT_TRUNCATED);
+		parse_tcp(p, l4_length);
+	} else if (ip->next_proto_id == IPPROTO_ICMP) {
+		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_icmp_hdr))))
+			return packet_refuse(p, VERDICT_TRUNCATED);
+		parse_icmp(p, l4_length, source->realm);
+	} else {
+		return packet_refuse(p, VERDICT_UNKNOWN_PROTOCOL);
+	}
+	p->hash = tuple_hash(&p->tuple);
+}

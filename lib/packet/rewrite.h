@@ -6,32 +6,31 @@
 
 /*
  * The one rewrite: source NAT, destination NAT, hairpin and the packet quoted in an ICMP error.
- * The plan of a direction is the inverse of the session's other tuple.
+ * `src` to `dport` are what the packet shall have; the deltas (RFC 1624) turn its checksums.
  */
 struct rewrite {
-	struct tuple to;   /* addresses and ports that the packet shall have */
-	uint16_t l3_delta; /* checksum delta of the addresses, RFC 1624 */
-	uint16_t l4_delta; /* of addresses and ports as the transport checksum counts them */
+	rte_be32_t src, dst;
+	rte_be16_t sport, dport;
+	uint16_t l3_delta; /* of the addresses: the IP header's checksum */
+	uint16_t
+	    l4_delta; /* as the transport checksum counts: addresses and ports; ICMP: identifier */
 };
 
-/*
- * Deltas of a rewrite from `from` to `to`: for the IP header, and for the transport header (for
- * ICMP the identifier alone, as it has no pseudo-header).
- */
+/* The deltas of a rewrite that makes `to` of `from`. */
 uint16_t rewrite_l3_delta(const struct tuple *from, const struct tuple *to);
 uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to);
 
-/* Writes addresses, ports and checksums of a plain packet (PACKET_QUERY) and takes one from TTL. */
-void rewrite_packet(struct packet *p, const struct rewrite *rw);
+/* Writes addresses, ports and checksums of a PACKET_QUERY and takes one from its TTL. */
+void rewrite_packet(const struct packet *p, const struct rewrite *rw);
 
 /*
- * Writes an ICMP error: the quoted packet by `quoted` (its own direction), the outer addresses
- * `src` and `dst`, both IP checksums and the ICMP checksum, and takes one from the outer TTL.
- * The quote may be cut off anywhere behind its ports.
+ * Writes a PACKET_ERROR: the quoted packet by `quoted`, the outer addresses, the checksums, and
+ * takes one from the outer TTL. The quote may end anywhere behind its first 8 transport bytes.
  */
-void rewrite_error(struct packet *p, const struct rewrite *quoted, rte_be32_t src, rte_be32_t dst);
+void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be32_t src,
+		   rte_be32_t dst);
 
-/* Takes one from TTL of a packet that is sent on untranslated. */
-void rewrite_ttl(struct packet *p);
+/* Takes one from the TTL of a packet that is sent on as it is. */
+void rewrite_ttl(const struct packet *p);
 
 #endif
