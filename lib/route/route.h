@@ -17,12 +17,17 @@
  *
  * The control thread owns all of it: it writes neighbours and publishes route tables by pointer
  * swap and RCU. Workers read. A next hop is a small number, the index of a `struct nexthop` that
- * holds the whole link header to put in front; numbers are stable while route_generation() is.
+ * holds the whole link header to put in front. What a number stands for never changes while a
+ * worker may use it: a neighbour that changes its MAC gets a new number, and the old one is given
+ * again only after a grace period. A worker may keep a number as long as route_generation() stays.
  *
- * ARP. A worker answers requests itself (arp_answer) and hands what is to be learnt to the control
- * thread through route_to_control. When a packet's next hop is not resolved, the worker puts it
+ * ARP (RFC 826). A worker answers requests itself (arp_input) and hands what can be learnt to the
+ * control thread through a bounded ring. When a packet's next hop is not known, the worker puts it
  * into its own hold queue, which sends the request, repeats it (1 s, 3 times), and gives the
- * packets back once the control thread has published the neighbour, or when it gives up.
+ * packets back once the control thread has published the neighbour, or when it gives up. A
+ * neighbour that was not heard of for 30 s is asked again (3 times, 1 s apart), then forgotten.
+ *
+ * Addresses are in network order throughout.
  */
 
 enum side { SIDE_INSIDE, SIDE_OUTSIDE };
@@ -33,8 +38,8 @@ struct iface_config {
 	uint32_t side;
 	struct config_interface address;
 	uint32_t mtu;
-	uint32_t realm; /* inside only; 1 unless given */
-	bool promiscuous;
+	uint32_t realm;   /* inside only; 1 unless given */
+	bool promiscuous; /* take frames for any destination MAC */
 };
 extern const struct config_section iface_config_section;
 
@@ -63,16 +68,17 @@ extern struct iface ifaces[IFACES_MAX];
 
 /* ---- next hops: any worker reads ---- */
 
+/* Every next hop is a neighbour that is known: its header is ready. Never changes while in use. */
 struct nexthop {
 	uint8_t link_header[16]; /* 14 bytes of Ethernet, ready to copy; [14..15] unused */
 	rte_be32_t address;      /* the neighbour's */
 	uint16_t port;
-	uint16_t mtu;
-	uint8_t resolved; /* the header is right; release/acquire */
-};
+	uint16_t mtu;  /* IP bytes */
+	uint16_t next; /* lib/route's own: the table's chain */
+} __rte_aligned(32);
 
 /* Numbers that are no neighbour. */
-#define NEXTHOP_NONE      0u /* no route */
+#define NEXTHOP_NONE      0u /* no route, or the neighbour is not known yet */
 #define NEXTHOP_LOCAL     1u /* an address of weir itself */
 #define NEXTHOP_BROADCAST 2u /* a connected subnet's network or broadcast address */
 #define NEXTHOP_FIRST     3u
@@ -81,22 +87,39 @@ struct nexthop {
 
 extern struct nexthop *nexthops; /* NEXTHOPS_MAX of them */
 
-/*
- * Any worker. The next hop for a destination. When the destination is reached but its neighbour is
- * not known yet: 0 is returned in *nexthop's `NEXTHOP_NONE` place as false, and *target says whom
- * to ask on which port.
- */
+/* Whom a packet goes to next: the destination itself, or the gateway towards it. */
 struct route_target {
 	rte_be32_t address;
 	uint16_t port;
-	uint16_t mtu;
+	uint16_t mtu; /* IP bytes */
 };
-enum route_result { ROUTE_OK, ROUTE_UNRESOLVED, ROUTE_NONE, ROUTE_LOCAL, ROUTE_BROADCAST };
+
+enum route_result {
+	ROUTE_OK,         /* *nexthop and *target are set */
+	ROUTE_UNRESOLVED, /* *target is set: its MAC is not known, see hold_packet */
+	ROUTE_NONE,
+	ROUTE_LOCAL,
+	ROUTE_BROADCAST,
+};
+
+/*
+ * Any worker, without a lock. The next hop towards a destination. *nexthop is always set: to a
+ * neighbour's number with ROUTE_OK, else to the NEXTHOP_ constant of the result. To keep the number
+ * with a generation, read route_generation() first.
+ */
 enum route_result route_find(rte_be32_t destination, uint32_t *nexthop,
 			     struct route_target *target);
 
-/* Changes whenever a cached next hop number may have become wrong. Never 0. Relaxed. */
-static inline uint32_t route_generation(void);
+extern uint32_t route_generation_number;
+
+/*
+ * Any worker. Changes whenever a kept next hop number may have become wrong: at new routes, and
+ * when a neighbour is removed or changes its MAC. Never 0.
+ */
+static inline uint32_t route_generation(void)
+{
+	return __atomic_load_n(&route_generation_number, __ATOMIC_ACQUIRE);
+}
 
 /* The address of the interface on the port: the source of what weir itself sends there. */
 static inline rte_be32_t route_source(uint16_t port)
@@ -107,16 +130,16 @@ static inline rte_be32_t route_source(uint16_t port)
 /* ---- ARP on a worker ---- */
 
 /*
- * Takes an ARP frame. When it asks for an address of ours on that port (the interface's, or one for
- * which `answers_for` returns true), turns the mbuf into the answer and returns true: send it on
- * the port it came by. Otherwise returns false and the mbuf is freed or queued for the control
- * thread. What can be learnt from it goes to the control thread either way. Probes with sender
- * 0.0.0.0 are answered (RFC 5227). Sets *verdict: VERDICT_ARP or VERDICT_BAD_ARP.
+ * Takes an ARP frame (Ethernet header included) that came in by a port with an interface. When it
+ * asks for an address of ours (the interface's, or one for which `answers_for` returns true), turns
+ * the mbuf into the answer and returns true: send it on the same port. Otherwise frees it and
+ * returns false. What can be learnt goes to the control thread either way. Probes with sender
+ * 0.0.0.0 are answered (RFC 5227 2.1.1). Sets *verdict: VERDICT_ARP or VERDICT_BAD_ARP.
  */
 bool arp_input(struct rte_mbuf *mbuf, uint16_t port, bool (*answers_for)(rte_be32_t address),
 	       enum verdict *verdict);
 
-/* A request for target->address from the port's address, or NULL when out of buffers. */
+/* A broadcast request for `address` from the port's address, or NULL when out of buffers. */
 struct rte_mbuf *arp_request(struct rte_mempool *buffers, uint16_t port, rte_be32_t address);
 
 /* ---- the hold queue: one a worker, called by it alone ---- */
@@ -124,15 +147,19 @@ struct rte_mbuf *arp_request(struct rte_mempool *buffers, uint16_t port, rte_be3
 #define HOLD_PACKETS       1024 /* in all */
 #define HOLD_PER_NEIGHBOUR 64
 
-struct hold; /* made by hold_create */
+#define HOLD_TARGETS 256 /* neighbours waited for at a time */
 
+struct hold;
+
+/* `buffers` is for requests. NULL: out of memory. */
 struct hold *hold_create(struct rte_mempool *buffers, int socket);
 void hold_destroy(struct hold *hold); /* frees what waits */
 
 /*
- * Keeps a packet, complete but for its link header, until target is resolved. The first packet for
- * a target makes a request: *request is set to a frame to send on target->port, else to NULL.
- * `token` comes back with the packet. False: no room, the packet is still the caller's.
+ * Keeps a packet, complete but for its link header (whose 14 bytes it begins with), until target is
+ * known. The first packet for a target makes a request: *request is set to a frame to send on
+ * target->port, else to NULL. `token` comes back with the packet. False: no room, the packet is
+ * still the caller's.
  */
 bool hold_packet(struct hold *hold, const struct route_target *target, struct rte_mbuf *mbuf,
 		 uint64_t token, uint64_t now_ms, struct rte_mbuf **request);
@@ -145,38 +172,54 @@ struct hold_event {
 	uint16_t port;         /* to send on */
 	uint64_t token;
 };
-/* Up to n events; call every loop while hold_count() is not 0. */
+/*
+ * Up to n events; call every loop while hold_count() is not 0 (it is cheap when nothing is due). A
+ * neighbour is asked for once a second; 1 s after the third request its packets fail.
+ */
 uint32_t hold_poll(struct hold *hold, uint64_t now_ms, struct hold_event *event, uint32_t n);
-uint32_t hold_count(const struct hold *hold);
+uint32_t hold_count(const struct hold *hold); /* packets that wait */
 
 /* ---- control thread ---- */
 
-/* Called by ARP's timers and by announcements to send a frame on a port (set by lib/control). */
+/* Sends a frame that the control thread made (a refresh, an announcement) and takes it over. Set by
+ * lib/control; until then such frames are freed. */
 extern void (*route_transmit)(struct rte_mbuf *mbuf, uint16_t port);
 
-int route_setup(struct rte_mempool *buffers); /* before workers start */
+/* Before workers start: 0, or -errno. `buffers` is for frames that the control thread makes. */
+int route_setup(struct rte_mempool *buffers);
+/* After workers have stopped. */
 void route_teardown(void);
-/* Adds an interface: its connected subnet and own address. `port` is started. */
-int iface_add(const struct iface_config *config, uint16_t port);
-/* Replaces all static routes at once: 0, or -errno with nothing changed. */
-int route_replace(const struct route_config *config, uint32_t n);
-/* Checks beyond the rows: gateway in no connected subnet, a route twice, overlapping interfaces,
- * a name or device twice, more than one interface of the same prefix. */
-int route_check(const struct iface_config *iface, uint32_t ifaces, const struct route_config *route,
-		uint32_t routes, struct config_error *error);
-/* Once every few ms: takes what workers handed over (learns), every second: ages, refreshes. */
-void route_poll(uint64_t now_ms);
-/* Gratuitous ARP on every interface, and for every pool address in its subnet (`each` lists them).
- */
-void arp_announce(void);
-void arp_announce_address(rte_be32_t address);
-/* On which interface an address is connected; NULL: on none. */
-const struct iface *iface_connected(rte_be32_t address);
 
-extern uint32_t route_generation_number;
-static inline uint32_t route_generation(void)
-{
-	return __atomic_load_n(&route_generation_number, __ATOMIC_RELAXED);
-}
+/*
+ * Before workers start. Adds an interface with its connected subnet and own address; `mac` is the
+ * port's. Copies what it needs. 0; -EINVAL: no such port id or address; -EEXIST: the port has one,
+ * or the subnet overlaps another's; -ENOMEM.
+ */
+int iface_add(const struct iface_config *config, uint16_t port, const struct rte_ether_addr *mac);
+
+/*
+ * Replaces all static routes at once. 0, or -errno with nothing changed: -EINVAL when a gateway is
+ * in no connected subnet, -ENOMEM (a table takes 64 MB beside the one in use).
+ */
+int route_replace(const struct route_config *config, uint32_t n);
+
+/*
+ * Checks beyond the rows: names, devices or routes twice, overlapping subnets, addresses that are
+ * no host's, gateways in no connected subnet. 0, or -EINVAL with *error set.
+ */
+int route_check(const struct iface_config *iface, uint32_t ifaces_n,
+		const struct route_config *route, uint32_t routes_n, struct config_error *error);
+
+/* Every few ms: learns what workers handed over and frees what no worker can see any more; every
+ * second: ages and refreshes. */
+void route_poll(uint64_t now_ms);
+
+/* Announces the address of every interface (gratuitous ARP, RFC 5227 2.3). */
+void arp_announce(void);
+/* Announces an address of a pool on the interface whose subnet it lies in, if any. */
+void arp_announce_address(rte_be32_t address);
+
+/* Any thread. The interface whose subnet an address lies in; NULL: none. */
+const struct iface *iface_connected(rte_be32_t address);
 
 #endif
