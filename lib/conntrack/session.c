@@ -1,1 +1,249 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#include "session.h"
+#include "wheel.h"
+
+/* What the end of a session may put into the reclaim queue: itself and what its owner loses. */
+#define RECLAIM_PER_SESSION 2
+
+struct sessions {
+	struct sessions_config config;
+	struct table *table;
+	struct wheel *wheel;
+	struct session *session; /* `capacity` of them */
+	uint32_t *free;          /* stack of indices */
+	uint32_t free_n;
+	uint32_t count;
+};
+
+struct sessions *sessions_create(const struct sessions_config *config)
+{
+	struct sessions *sessions =
+	    rte_zmalloc_socket("sessions", sizeof(*sessions), RTE_CACHE_LINE_SIZE, config->socket);
+	uint32_t n = config->capacity;
+
+	if (sessions == NULL)
+		return NULL;
+	sessions->config = *config;
+	sessions->table = table_create("sessions", 2 * n, config->socket);
+	sessions->wheel = wheel_create(n, 0, config->socket);
+	sessions->session = rte_zmalloc_socket("session", (size_t)n * sizeof(struct session),
+					       RTE_CACHE_LINE_SIZE, config->socket);
+	sessions->free = rte_malloc_socket("session free", (size_t)n * sizeof(uint32_t),
+					   RTE_CACHE_LINE_SIZE, config->socket);
+	if (sessions->table == NULL || sessions->wheel == NULL || sessions->session == NULL ||
+	    sessions->free == NULL) {
+		sessions_destroy(sessions);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < n; i++) /* the lowest index on top */
+		sessions->free[i] = n - 1 - i;
+	sessions->free_n = n;
+	return sessions;
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+	if (sessions == NULL)
+		return;
+	table_destroy(sessions->table);
+	wheel_destroy(sessions->wheel);
+	rte_free(sessions->session);
+	rte_free(sessions->free);
+	rte_free(sessions);
+}
+
+struct session *session_new(struct sessions *sessions)
+{
+	struct session *session;
+
+	if (sessions->free_n == 0)
+		return NULL;
+	session = &sessions->session[sessions->free[--sessions->free_n]];
+	memset(session, 0, sizeof(*session));
+	session->home = sessions->config.home;
+	return session;
+}
+
+static void session_free(struct sessions *sessions, struct session *session)
+{
+	sessions->free[sessions->free_n++] = (uint32_t)(session - sessions->session);
+}
+
+/* One reason less to keep the memory. */
+static void let_go(struct sessions *sessions, struct session *session, uint8_t reason)
+{
+	session->life &= (uint8_t)~reason;
+	if (session->life == 0)
+		session_free(sessions, session);
+}
+
+static void after_grace(void *context, void *object)
+{
+	let_go(context, object, LIFE_RECLAIM);
+}
+
+static int32_t remove_key(struct sessions *sessions, const struct tuple *tuple)
+{
+	return table_remove(sessions->table, tuple, tuple_hash(tuple));
+}
+
+static void reclaim_later(struct sessions *sessions, struct session *session, int32_t slot0,
+			  int32_t slot1)
+{
+	struct reclaim_item item = {
+	    .object = session,
+	    .free = after_grace,
+	    .context = sessions,
+	    .table = sessions->table,
+	    .slot = {slot0, slot1},
+	};
+
+	session->life |= LIFE_RECLAIM;
+	reclaim_add(sessions->config.reclaim, &item);
+}
+
+static int add_key(struct sessions *sessions, struct session *session, uint32_t direction)
+{
+	const struct tuple *tuple = &session->tuple[direction];
+
+	return table_add(sessions->table, tuple, tuple_hash(tuple), (uintptr_t)session | direction);
+}
+
+int session_publish(struct sessions *sessions, struct session *session, uint32_t now)
+{
+	session->created = now;
+	if (!reclaim_has_room(sessions->config.reclaim, 1) || add_key(sessions, session, 1) != 0) {
+		session_free(sessions, session);
+		return -ENOSPC;
+	}
+	if (add_key(sessions, session, 0) != 0) { /* a reader may have seen the other key */
+		reclaim_later(sessions, session, remove_key(sessions, &session->tuple[1]), -1);
+		return -ENOSPC;
+	}
+	session->life = LIFE_WHEEL | LIFE_PUBLISHED;
+	wheel_put(sessions->wheel, (uint32_t)(session - sessions->session),
+		  now + session_timeout(session) + 1);
+	sessions->count++;
+	return 0;
+}
+
+void session_end(struct sessions *sessions, struct session *session, uint32_t now)
+{
+	session->life &= (uint8_t)~LIFE_PUBLISHED;
+	sessions->count--;
+	reclaim_later(sessions, session, remove_key(sessions, &session->tuple[0]),
+		      remove_key(sessions, &session->tuple[1]));
+	sessions->config.ended(sessions->config.context, session, now);
+}
+
+/* The wheel gave it: ends it, or puts it back for when it may end next. */
+static void check(struct sessions *sessions, struct session *session, uint32_t now)
+{
+	uint32_t timeout = session_timeout(session);
+	uint32_t idle = session_idle(session, now);
+
+	if (!(session->life & LIFE_PUBLISHED))
+		return let_go(sessions, session, LIFE_WHEEL);
+	if (idle > timeout) { /* seconds are rounded down: never early */
+		session_end(sessions, session, now);
+		return let_go(sessions, session, LIFE_WHEEL);
+	}
+	wheel_put(sessions->wheel, (uint32_t)(session - sessions->session),
+		  now + timeout - idle + 1);
+}
+
+void sessions_expire(struct sessions *sessions, uint32_t now)
+{
+	uint32_t index[WHEEL_BATCH];
+	uint32_t n;
+
+	if (!reclaim_has_room(sessions->config.reclaim, WHEEL_BATCH * RECLAIM_PER_SESSION))
+		return;
+	n = wheel_take(sessions->wheel, now, index, WHEEL_BATCH);
+	for (uint32_t i = 0; i < n; i++) {
+		rte_prefetch0(&sessions->session[index[i]]);
+		rte_prefetch0(&sessions->session[index[i]].packets);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		check(sessions, &sessions->session[index[i]], now);
+}
+
+const struct table *sessions_table(const struct sessions *sessions)
+{
+	return sessions->table;
+}
+
+uint32_t sessions_count(const struct sessions *sessions)
+{
+	return __atomic_load_n(&sessions->count, __ATOMIC_RELAXED);
+}
+
+uint32_t sessions_capacity(const struct sessions *sessions)
+{
+	return sessions->config.capacity;
+}
+
+struct session *sessions_at(const struct sessions *sessions, uint32_t i)
+{
+	struct session *session = &sessions->session[i];
+
+	if (i >= sessions->config.capacity ||
+	    !(__atomic_load_n(&session->life, __ATOMIC_ACQUIRE) & LIFE_PUBLISHED))
+		return NULL;
+	return session;
+}
+
+static uint32_t tcp_timeout(uint8_t state)
+{
+	switch (state) {
+	case TCP_ESTABLISHED:
+		return timeouts.tcp_established;
+	case TCP_CLOSE:
+		return timeouts.tcp_reset;
+	case TCP_FIN_WAIT:
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		return timeouts.tcp_closing;
+	default:
+		return timeouts.tcp_opening;
+	}
+}
+
+static bool answered(const struct session *session)
+{
+	return session->packets[0] != 0 && session->packets[1] != 0;
+}
+
+uint32_t session_timeout(const struct session *session)
+{
+	switch (tuple_proto(&session->tuple[0])) {
+	case IPPROTO_TCP:
+		return tcp_timeout(__atomic_load_n(&session->tcp_state, __ATOMIC_RELAXED));
+	case IPPROTO_UDP:
+		return answered(session) ? timeouts.udp_stream : timeouts.udp_first;
+	default:
+		return timeouts.icmp;
+	}
+}
+
+uint32_t session_idle(const struct session *session, uint32_t now)
+{
+	uint32_t last = RTE_MAX(session->seen[0], session->seen[1]);
+
+	return now > last ? now - last : 0;
+}
+
+const char *session_state_name(const struct session *session)
+{
+	if (tuple_proto(&session->tuple[0]) == IPPROTO_TCP)
+		return tcp_state_names[session->tcp_state];
+	return answered(session) ? "ANSWERED" : "NEW";
+}

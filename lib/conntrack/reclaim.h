@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_RECLAIM_H
+#define WEIR_RECLAIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "table.h"
+
+/*
+ * What was taken out of a table and waits for a grace period before its slots and memory are free.
+ * One a worker, used by it alone. rte_hash's own deferral would block or leak (DPDK 22.11).
+ */
+
+#define RECLAIM_SIZE 65536 /* things that wait at a time; the destroyer pauses beyond */
+
+struct reclaim_item {
+	void *object;
+	void (*free)(void *context, void *object); /* after the grace period */
+	void *context;
+	struct table *table;
+	int32_t slot[2]; /* of its keys; negative: none */
+};
+
+struct reclaim;
+
+struct reclaim *reclaim_create(int socket);
+void reclaim_destroy(struct reclaim *reclaim); /* frees what waits */
+
+/* Whether n more items have room. */
+bool reclaim_has_room(const struct reclaim *reclaim, uint32_t n);
+
+/* There must be room. */
+void reclaim_add(struct reclaim *reclaim, const struct reclaim_item *item);
+
+/* Every loop: starts a grace period for what was added, frees what has had one. */
+void reclaim_poll(struct reclaim *reclaim);
+
+/* How many wait. */
+uint32_t reclaim_count(const struct reclaim *reclaim);
+
+#endif
