@@ -11,9 +11,20 @@
 #include "packet.h"
 
 /*
- * ICMP errors that weir itself sends: when it may (RFC 1812 4.3.2.7, RFC 1122 3.2.2), how often
- * (token buckets per source and in all, RFC 1812 4.3.2.8), and what they look like.
+ * The ICMP that weir itself sends: errors about packets that it refuses, and answers to pings of
+ * its own addresses. Errors that only pass through are lib/nat's.
+ *
+ * A refused packet whose verdict has an answer goes through three questions, cheapest first: may
+ * there be an error about it at all (icmp_error_allowed), is one within the rates
+ * (icmp_limit_take), and is there a buffer (icmp_error_build). The packet is still as it came, so
+ * the error quotes what its sender knows. The error is a packet of its own: the caller routes it,
+ * writes its link header and sends it; the refused packet stays the caller's.
+ *
+ * All of it is for workers, each with a limiter of its own, and reads no clock.
  */
+
+/* ---- the settings ---- */
+
 struct icmp_config {
 	bool errors;          /* send errors at all (RFC 5508 REQ-9) */
 	uint32_t rate;        /* errors a second, in all, per worker */
@@ -21,31 +32,66 @@ struct icmp_config {
 };
 extern const struct config_section icmp_config_section;
 
-/* The rate limiter: one a worker, called by it alone. Fixed memory; sources share no bucket unless
- * their keyed hashes collide in a set, then the least recently used one is replaced. */
-struct icmp_limiter;
-struct icmp_limiter *icmp_limiter_create(const struct icmp_config *config, int socket);
-void icmp_limiter_destroy(struct icmp_limiter *limiter);
-/* Control thread publishes new rates; the next use takes them. */
-void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_config *config);
-bool icmp_limit_take(struct icmp_limiter *limiter, rte_be32_t source, uint32_t realm,
-		     uint64_t now_ms);
+/* ---- errors ---- */
 
-/* Whether RFC 1812 4.3.2.7 lets an error be sent about this packet (as it came, headers valid). */
+/*
+ * Whether an error may be sent about a packet that packet_parse() found well-formed (RFC 1812
+ * 4.3.2.7, RFC 1122 3.2.2). Not about an ICMP error, nor a type that may be one; a broadcast or
+ * multicast, of IP or of the link; a fragment but the first; a source that is no single host.
+ * What only the routes know, a connected subnet's broadcast address, the caller refuses: as
+ * destination by a verdict without an answer, as source because no route leads to it.
+ */
 bool icmp_error_allowed(const struct packet *p);
 
 /*
- * Makes the error about p, which is still as it came: a new mbuf that starts with the IP header
- * (room for the link header in front), TOS 0 (precedence 6 for errors), TTL 64, a quote that fills
- * up to 576 bytes, checksums done. `mtu` is for fragmentation needed (host order). NULL: out of
- * buffers.
+ * Makes the error about p, which is still as it came: a new mbuf that begins with the IP header,
+ * with headroom for the link header. TOS 0xc0 (precedence 6: RFC 1812 4.3.2.5), TTL 64, and a quote
+ * that fills up to 576 bytes (RFC 1812 4.3.2.3). `answer` is not ANSWER_NONE. `mtu` is the next
+ * link's IP bytes, for ANSWER_FRAGMENTATION_NEEDED (RFC 1191). `from` is the address of the
+ * interface that the error leaves by (RFC 1812 4.3.2.4). NULL: out of buffers.
  */
 struct rte_mbuf *icmp_error_build(const struct packet *p, enum answer answer, uint16_t mtu,
 				  rte_be32_t from, struct rte_mempool *buffers);
 
-/* Turns an echo request to weir into its reply, in place: addresses, type, checksum, TTL 64.
- * The ICMP checksum must have been found right by icmp_checksum_ok. */
-void icmp_echo_answer(struct packet *p);
+/* ---- the limiter (RFC 1812 4.3.2.8) ---- */
+
+/*
+ * Token buckets: one for all errors, and one for each source that lately got some. A bucket holds a
+ * tenth of a second's tokens, at least ICMP_BURST_MIN, and begins full. Memory is fixed: a source
+ * has a place in a set chosen by a keyed hash, and there the one that asked longest ago makes room.
+ * Only an error that is sent takes a place, so places go no faster than the rate for all; and a
+ * source that was quiet for a tenth of a second would have a full bucket anyway. So a flood of
+ * spoofed sources neither grows the table nor makes it forget a bucket that is not full.
+ */
+#define ICMP_BURST_MIN 5
+
+struct icmp_limiter;
+
+/* Control thread. NULL: out of memory. */
+struct icmp_limiter *icmp_limiter_create(const struct icmp_config *config, int socket);
+void icmp_limiter_destroy(struct icmp_limiter *limiter);
+
+/* Control thread, at any time: the limiter's next use takes the new rates. */
+void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_config *config);
+
+/*
+ * The limiter's worker. True: one more error may be sent to this source; it is counted as sent.
+ * Never true while errors are switched off. A source over its own rate takes nothing from what all
+ * share. `now_ms` does not go back.
+ */
+bool icmp_limit_take(struct icmp_limiter *limiter, rte_be32_t source, uint32_t realm,
+		     uint64_t now_ms);
+
+/* ---- echo ---- */
+
+/* Whether the checksum of the ICMP message is right; `p` was parsed and is no fragment. */
 bool icmp_checksum_ok(const struct packet *p);
+
+/*
+ * Turns an echo request for an address of weir's into its reply, in place (RFC 1122 3.2.2.6): the
+ * addresses change sides, type 0, TTL 64. icmp_checksum_ok() was true: the reply's checksum is made
+ * from the request's.
+ */
+void icmp_echo_answer(struct packet *p);
 
 #endif
