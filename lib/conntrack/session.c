@@ -7,6 +7,7 @@
 #include <rte_prefetch.h>
 
 #include "session.h"
+#include "slab.h"
 #include "wheel.h"
 
 /* What the end of a session may put into the reclaim queue: itself and what its owner loses. */
@@ -33,18 +34,11 @@ struct sessions *sessions_create(const struct sessions_config *config)
 	sessions->config = *config;
 	sessions->table = table_create("sessions", 2 * n, config->socket);
 	sessions->wheel = wheel_create(n, 0, config->socket);
-	sessions->session = rte_zmalloc_socket("session", (size_t)n * sizeof(struct session),
-					       RTE_CACHE_LINE_SIZE, config->socket);
-	sessions->free = rte_malloc_socket("session free", (size_t)n * sizeof(uint32_t),
-					   RTE_CACHE_LINE_SIZE, config->socket);
-	if (sessions->table == NULL || sessions->wheel == NULL || sessions->session == NULL ||
-	    sessions->free == NULL) {
+	sessions->slab = slab_create("session", n, sizeof(struct session), config->socket);
+	if (sessions->table == NULL || sessions->wheel == NULL || sessions->slab == NULL) {
 		sessions_destroy(sessions);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < n; i++) /* the lowest index on top */
-		sessions->free[i] = n - 1 - i;
-	sessions->free_n = n;
 	return sessions;
 }
 
@@ -54,26 +48,19 @@ void sessions_destroy(struct sessions *sessions)
 		return;
 	table_destroy(sessions->table);
 	wheel_destroy(sessions->wheel);
-	rte_free(sessions->session);
-	rte_free(sessions->free);
+	slab_destroy(sessions->slab);
 	rte_free(sessions);
 }
 
 struct session *session_new(struct sessions *sessions)
 {
-	struct session *session;
+	struct session *session = slab_take(sessions->slab);
 
-	if (sessions->free_n == 0)
+	if (session == NULL)
 		return NULL;
-	session = &sessions->session[sessions->free[--sessions->free_n]];
 	memset(session, 0, sizeof(*session));
 	session->home = sessions->config.home;
 	return session;
-}
-
-static void session_free(struct sessions *sessions, struct session *session)
-{
-	sessions->free[sessions->free_n++] = (uint32_t)(session - sessions->session);
 }
 
 /* One reason less to keep the memory. */
@@ -81,7 +68,7 @@ static void let_go(struct sessions *sessions, struct session *session, uint8_t r
 {
 	session->life &= (uint8_t)~reason;
 	if (session->life == 0)
-		session_free(sessions, session);
+		slab_give(sessions->slab, session);
 }
 
 static void after_grace(void *context, void *object)
@@ -120,15 +107,15 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 {
 	session->created = now;
 	if (!reclaim_has_room(sessions->config.reclaim, 1) || add_key(sessions, session, 1) != 0) {
-		session_free(sessions, session);
+		slab_give(sessions->slab, session);
 		return -ENOSPC;
 	}
 	if (add_key(sessions, session, 0) != 0) { /* a reader may have seen the other key */
 		reclaim_later(sessions, session, remove_key(sessions, &session->tuple[1]), -1);
 		return -ENOSPC;
 	}
-	session->life = LIFE_WHEEL | LIFE_PUBLISHED;
-	wheel_put(sessions->wheel, (uint32_t)(session - sessions->session),
+	__atomic_store_n(&session->life, LIFE_WHEEL | LIFE_PUBLISHED, __ATOMIC_RELEASE);
+	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
 		  now + session_timeout(session) + 1);
 	sessions->count++;
 	return 0;
@@ -155,7 +142,7 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 		session_end(sessions, session, now);
 		return let_go(sessions, session, LIFE_WHEEL);
 	}
-	wheel_put(sessions->wheel, (uint32_t)(session - sessions->session),
+	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
 		  now + timeout - idle + 1);
 }
 
@@ -168,11 +155,13 @@ void sessions_expire(struct sessions *sessions, uint32_t now)
 		return;
 	n = wheel_take(sessions->wheel, now, index, WHEEL_BATCH);
 	for (uint32_t i = 0; i < n; i++) {
-		rte_prefetch0(&sessions->session[index[i]]);
-		rte_prefetch0(&sessions->session[index[i]].packets);
+		const struct session *session = slab_at(sessions->slab, index[i]);
+
+		rte_prefetch0(session);
+		rte_prefetch0(&session->packets);
 	}
 	for (uint32_t i = 0; i < n; i++)
-		check(sessions, &sessions->session[index[i]], now);
+		check(sessions, slab_at(sessions->slab, index[i]), now);
 }
 
 const struct table *sessions_table(const struct sessions *sessions)
@@ -192,9 +181,9 @@ uint32_t sessions_capacity(const struct sessions *sessions)
 
 struct session *sessions_at(const struct sessions *sessions, uint32_t i)
 {
-	struct session *session = &sessions->session[i];
+	struct session *session = slab_at(sessions->slab, i);
 
-	if (i >= sessions->config.capacity ||
+	if (session == NULL ||
 	    !(__atomic_load_n(&session->life, __ATOMIC_ACQUIRE) & LIFE_PUBLISHED))
 		return NULL;
 	return session;
