@@ -2,8 +2,11 @@
 #ifndef WEIR_CHECKSUM_H
 #define WEIR_CHECKSUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <rte_mbuf.h>
 
 /*
  * Internet checksums by deltas, RFC 1624. A delta is the one's complement sum of "- old + new" of
@@ -47,5 +50,12 @@ static inline uint16_t checksum_apply(uint16_t field, uint16_t delta)
 /* The one's complement sum of `length` bytes, not complemented. Odd lengths count as zero-padded.
  */
 uint64_t checksum_sum(const void *data, size_t length);
+
+/*
+ * Whether `length` bytes of a packet from `offset` on are there and add up, their checksum field
+ * included, in whatever segments they lie. (DPDK 22.11's rte_raw_cksum_mbuf drops the carries of a
+ * segment that begins at an odd byte.)
+ */
+bool checksum_mbuf_ok(const struct rte_mbuf *mbuf, uint32_t offset, uint32_t length);
 
 #endif
