@@ -10,10 +10,7 @@
 
 bool icmp_checksum_ok(const struct packet *p)
 {
-	uint32_t length = (uint32_t)p->l3 + p->length - p->l4;
-	uint16_t sum;
-
-	return rte_raw_cksum_mbuf(p->mbuf, p->l4, length, &sum) == 0 && sum == 0xffff;
+	return checksum_mbuf_ok(p->mbuf, p->l4, (uint32_t)p->l3 + p->length - p->l4);
 }
 
 void icmp_echo_answer(struct packet *p)
