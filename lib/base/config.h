@@ -17,14 +17,14 @@ enum config_type {
 	CONFIG_UINT,       /* uint32_t within min..max */
 	CONFIG_SECONDS,    /* uint32_t; "300", "300s", "5m", "2h" within min..max */
 	CONFIG_CHOICE,     /* uint32_t: the index of the word in `words` */
-	CONFIG_TEXT,       /* char *, on the heap; min..max is its length */
+	CONFIG_TEXT,       /* char *, on the heap; min..max is its length in bytes */
 	CONFIG_IPV4,       /* rte_be32_t */
 	CONFIG_INTERFACE,  /* struct config_interface: "192.0.2.1/24", host bits kept */
 	CONFIG_PREFIX,     /* struct prefix: "192.0.2.0/24", no host bits */
-	CONFIG_PORT_RANGE, /* struct config_range: "1024-65535" */
+	CONFIG_PORT_RANGE, /* struct config_range: "1024-65535", each within min..max */
 	CONFIG_PREFIXES,   /* struct config_prefixes: a list of prefixes and "A-B" ranges */
 	CONFIG_TEXTS,      /* struct config_texts: a list of strings */
-	CONFIG_SECTION,    /* one nested mapping: `section` */
+	CONFIG_SECTION,    /* one nested mapping, `section`; when not given, its presets */
 	CONFIG_SECTIONS,   /* a list of mappings: struct config_list, elements of `section` */
 };
 
@@ -58,8 +58,10 @@ struct config_row {
 	const char *key;
 	enum config_type type;
 	uint32_t offset;          /* of the value in the section's struct */
-	const char *preset;       /* the default as it would be written; NULL: must be given */
-	uint64_t min, max;        /* of numbers; both 0: no bound */
+	const char *preset;       /* the default as it would be written, a list's elements with
+				   * spaces between them; NULL: must be given, a list with at
+				   * least one element */
+	uint64_t min, max;        /* of a number; max of a list: its elements; 0: no bound */
 	const char *const *words; /* CONFIG_CHOICE: the words, NULL at the end */
 	const struct config_section *section;
 	bool reload;      /* a running weir takes a new value */
@@ -75,11 +77,14 @@ struct config_section {
 	uint32_t n;
 };
 
-/* A problem of the config as a person reads it: set by a module's own check of its values. */
+/*
+ * A problem of the config as a person reads it: set by a module's own check of its values. It
+ * becomes one line, `FILE:LINE: path: found "found", want right`.
+ */
 struct config_error {
 	char path[128];  /* where: "pools[1].addresses" */
-	char found[128]; /* what was found, or empty */
-	char right[256]; /* what would be right */
+	char found[128]; /* what was found, or empty: it is not quoted then */
+	char right[256]; /* what would be right, as it reads after "want" */
 };
 
 #endif

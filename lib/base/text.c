@@ -29,9 +29,9 @@ static const struct {
 	uint8_t number;
 	const char *name;
 } protocols[] = {
-    {IPPROTO_ICMP, "icmp"}, {IPPROTO_TCP, "tcp"},   {IPPROTO_UDP, "udp"},
-    {IPPROTO_GRE, "gre"},   {IPPROTO_ESP, "esp"},   {IPPROTO_AH, "ah"},
-    {IPPROTO_SCTP, "sctp"}, {IPPROTO_IPIP, "ipip"}, {IPPROTO_IPV6, "ipv6"},
+	{IPPROTO_ICMP, "icmp"}, {IPPROTO_TCP, "tcp"},   {IPPROTO_UDP, "udp"},
+	{IPPROTO_GRE, "gre"},   {IPPROTO_ESP, "esp"},   {IPPROTO_AH, "ah"},
+	{IPPROTO_SCTP, "sctp"}, {IPPROTO_IPIP, "ipip"}, {IPPROTO_IPV6, "ipv6"},
 };
 
 const char *text_protocol(uint8_t protocol)

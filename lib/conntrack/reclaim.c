@@ -67,8 +67,8 @@ void reclaim_poll(struct reclaim *reclaim)
 	if (reclaim->started != reclaim->head &&
 	    reclaim->batch_head - reclaim->batch_tail < BATCHES) {
 		reclaim->batch[reclaim->batch_head++ % BATCHES] = (struct batch){
-		    .token = rte_rcu_qsbr_start(rcu),
-		    .end = reclaim->head,
+			.token = rte_rcu_qsbr_start(rcu),
+			.end = reclaim->head,
 		};
 		reclaim->started = reclaim->head;
 	}

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
@@ -17,16 +18,14 @@ struct sessions {
 	struct sessions_config config;
 	struct table *table;
 	struct wheel *wheel;
-	struct session *session; /* `capacity` of them */
-	uint32_t *free;          /* stack of indices */
-	uint32_t free_n;
-	uint32_t count;
+	struct slab *slab;
+	uint32_t count; /* published */
 };
 
 struct sessions *sessions_create(const struct sessions_config *config)
 {
-	struct sessions *sessions =
-	    rte_zmalloc_socket("sessions", sizeof(*sessions), RTE_CACHE_LINE_SIZE, config->socket);
+	struct sessions *sessions = rte_zmalloc_socket("sessions", sizeof(*sessions),
+						       RTE_CACHE_LINE_SIZE, config->socket);
 	uint32_t n = config->capacity;
 
 	if (sessions == NULL)
@@ -85,11 +84,11 @@ static void reclaim_later(struct sessions *sessions, struct session *session, in
 			  int32_t slot1)
 {
 	struct reclaim_item item = {
-	    .object = session,
-	    .free = after_grace,
-	    .context = sessions,
-	    .table = sessions->table,
-	    .slot = {slot0, slot1},
+		.object = session,
+		.free = after_grace,
+		.context = sessions,
+		.table = sessions->table,
+		.slot = {slot0, slot1},
 	};
 
 	session->life |= LIFE_RECLAIM;
@@ -121,13 +120,13 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 	return 0;
 }
 
-void session_end(struct sessions *sessions, struct session *session, uint32_t now)
+void session_end(struct sessions *sessions, struct session *session)
 {
 	session->life &= (uint8_t)~LIFE_PUBLISHED;
 	sessions->count--;
 	reclaim_later(sessions, session, remove_key(sessions, &session->tuple[0]),
 		      remove_key(sessions, &session->tuple[1]));
-	sessions->config.ended(sessions->config.context, session, now);
+	sessions->config.ended(sessions->config.context, session);
 }
 
 /* The wheel gave it: ends it, or puts it back for when it may end next. */
@@ -139,11 +138,10 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 	if (!(session->life & LIFE_PUBLISHED))
 		return let_go(sessions, session, LIFE_WHEEL);
 	if (idle > timeout) { /* seconds are rounded down: never early */
-		session_end(sessions, session, now);
+		session_end(sessions, session);
 		return let_go(sessions, session, LIFE_WHEEL);
 	}
-	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
-		  now + timeout - idle + 1);
+	wheel_put(sessions->wheel, slab_index(sessions->slab, session), now + timeout - idle + 1);
 }
 
 void sessions_expire(struct sessions *sessions, uint32_t now)
@@ -235,4 +233,12 @@ const char *session_state_name(const struct session *session)
 	if (tuple_proto(&session->tuple[0]) == IPPROTO_TCP)
 		return tcp_state_names[session->tcp_state];
 	return answered(session) ? "ANSWERED" : "NEW";
+}
+
+bool session_state_exists(const char *name)
+{
+	for (int i = 0; i < TCP_STATES; i++)
+		if (strcasecmp(name, tcp_state_names[i]) == 0)
+			return true;
+	return strcasecmp(name, "NEW") == 0 || strcasecmp(name, "ANSWERED") == 0;
 }

@@ -67,7 +67,7 @@ struct sessions_config {
 	struct reclaim *reclaim;
 	/* The home's callback when a session is out of the table; its memory is there until the
 	 * grace period ends. */
-	void (*ended)(void *context, struct session *session, uint32_t now);
+	void (*ended)(void *context, struct session *session);
 	void *context;
 };
 
@@ -83,7 +83,7 @@ struct session *session_new(struct sessions *sessions);
 int session_publish(struct sessions *sessions, struct session *session, uint32_t now);
 /* Takes it out of the table now. Its memory is free after a grace period, and once the wheel has
  * let go of it (at most WHEEL_SECONDS). reclaim_has_room() must hold. */
-void session_end(struct sessions *sessions, struct session *session, uint32_t now);
+void session_end(struct sessions *sessions, struct session *session);
 /* Ends sessions whose time has come, a few a call: call every loop. */
 void sessions_expire(struct sessions *sessions, uint32_t now);
 
@@ -110,12 +110,12 @@ static inline struct rewrite session_rewrite(const struct session *session, uint
 	uint16_t flip = (uint16_t) - (int)direction; /* all ones: the way back negates */
 
 	return (struct rewrite){
-	    .src = other->dst,
-	    .dst = other->src,
-	    .sport = other->dport,
-	    .dport = other->sport,
-	    .l3_delta = session->l3_delta ^ flip,
-	    .l4_delta = session->l4_delta ^ flip,
+		.src = other->dst,
+		.dst = other->src,
+		.sport = other->dport,
+		.dport = other->sport,
+		.l3_delta = session->l3_delta ^ flip,
+		.l4_delta = session->l4_delta ^ flip,
 	};
 }
 
@@ -155,5 +155,7 @@ uint32_t session_timeout(const struct session *session);
 uint32_t session_idle(const struct session *session, uint32_t now);
 /* "ESTABLISHED", or for other protocols "NEW" (no answer yet) or "ANSWERED". */
 const char *session_state_name(const struct session *session);
+/* Whether session_state_name() can give this, in any case. */
+bool session_state_exists(const char *name);
 
 #endif

@@ -24,12 +24,12 @@ struct table *table_create(const char *name, uint32_t entries, int socket)
 	static uint32_t number;
 	char unique[RTE_HASH_NAMESIZE];
 	struct rte_hash_parameters parameters = {
-	    .name = unique,
-	    .entries = entries,
-	    .key_len = sizeof(struct tuple),
-	    .hash_func = hash_key,
-	    .socket_id = socket,
-	    .extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
+		.name = unique,
+		.entries = entries,
+		.key_len = sizeof(struct tuple),
+		.hash_func = hash_key,
+		.socket_id = socket,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
 	};
 	uint32_t places = rte_align32pow2(entries);
 

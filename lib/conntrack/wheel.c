@@ -26,9 +26,9 @@ struct wheel {
 struct wheel *wheel_create(uint32_t entries, uint32_t now, int socket)
 {
 	uint32_t chunks = entries / CHUNK_SIZE + 1 + SLOTS;
-	struct wheel *wheel =
-	    rte_zmalloc_socket("wheel", sizeof(*wheel) + (size_t)chunks * sizeof(wheel->chunk[0]),
-			       RTE_CACHE_LINE_SIZE, socket);
+	struct wheel *wheel = rte_zmalloc_socket(
+		"wheel", sizeof(*wheel) + (size_t)chunks * sizeof(wheel->chunk[0]),
+		RTE_CACHE_LINE_SIZE, socket);
 
 	if (wheel == NULL)
 		return NULL;

@@ -1,1 +1,123 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <netinet/in.h>
+
+#include "clock.h"
+#include "nat.h"
+
+/* Whether a packet may begin a session: RFC 6146 section 3.5.2.2, RFC 5508 REQ-1. */
+static enum verdict may_begin(const struct packet *p)
+{
+	switch (tuple_proto(&p->tuple)) {
+	case IPPROTO_TCP:
+		return p->tcp_event == TCP_EVENT_SYN ? VERDICT_COUNT : VERDICT_BAD_TCP_STATE;
+	case IPPROTO_ICMP:
+		return p->flags & PACKET_REQUEST ? VERDICT_COUNT : VERDICT_NO_SESSION;
+	default:
+		return VERDICT_COUNT;
+	}
+}
+
+/* The session between a mapping and a remote endpoint, which is the far end of `tuple`. */
+static enum verdict create_session(struct nat *nat, struct mapping *mapping, struct packet *p,
+				   uint32_t now)
+{
+	struct session *session;
+	const struct tuple *tuple = &p->tuple;
+
+	if (mapping->subscriber->sessions >=
+	    __atomic_load_n(&limits.max_sessions_per_subscriber, __ATOMIC_RELAXED))
+		return VERDICT_SUBSCRIBER_LIMIT;
+	session = session_new(nat->sessions);
+	if (session == NULL)
+		return VERDICT_TABLE_FULL;
+	if (p->direction == 0) {
+		session->tuple[0] = *tuple;
+		session->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
+		session->tuple[1].dst = mapping->outside.dst;
+		session->tuple[1].dport = mapping->outside.dport;
+		if (pool_address_find(tuple->dst) != NULL)
+			session->flags |= SESSION_HAIRPIN;
+	} else {
+		session->tuple[1] = *tuple;
+		session->tuple[0] = tuple_inverse(tuple, tuple_realm(&mapping->inside));
+		session->tuple[0].src = mapping->inside.src;
+		session->tuple[0].sport = mapping->inside.sport;
+		session->flags |= SESSION_INBOUND;
+		if (pool_address_find(tuple->src) != NULL)
+			session->flags |= SESSION_HAIRPIN;
+	}
+	struct tuple translated = tuple_inverse(&session->tuple[1], 0);
+
+	session->l3_delta = rewrite_l3_delta(&session->tuple[0], &translated);
+	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);
+	session->owner = mapping;
+	session->seen[p->direction] = now;
+	if (session_publish(nat->sessions, session, now) != 0)
+		return VERDICT_TABLE_FULL;
+	mapping->sessions++;
+	mapping->subscriber->sessions++;
+	nat->stats->sessions_created++;
+	p->session = session;
+	return VERDICT_COUNT;
+}
+
+static struct tuple inside_key(const struct tuple *tuple)
+{
+	return (struct tuple){
+		.src = tuple->src, .sport = tuple->sport, .proto_realm = tuple->proto_realm};
+}
+
+static enum verdict admit_outbound(struct nat *nat, struct packet *p)
+{
+	struct tuple key = inside_key(&p->tuple);
+	struct mapping *mapping = mapping_find(nat, &key);
+	struct subscriber *subscriber;
+	enum verdict verdict;
+
+	p->direction = 0;
+	if (mapping == NULL) {
+		verdict = subscriber_get(nat, p->tuple.src, tuple_realm(&p->tuple), &subscriber);
+		if (verdict == VERDICT_COUNT)
+			verdict = mapping_create(nat, subscriber, &key, &mapping);
+		if (verdict != VERDICT_COUNT)
+			return verdict;
+	}
+	mapping->sessions++; /* so that it stays while the session is made */
+	verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	mapping_put(nat, mapping);
+	return verdict;
+}
+
+struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
+{
+	struct tuple key = {
+		.dst = tuple->dst, .dport = tuple->dport, .proto_realm = tuple->proto_realm};
+
+	return mapping_find(nat, &key);
+}
+
+enum verdict nat_admit(struct nat *nat, struct packet *p)
+{
+	enum verdict verdict = may_begin(p);
+	struct mapping *mapping;
+	uintptr_t value;
+
+	if (verdict != VERDICT_COUNT)
+		return verdict;
+	/* an earlier packet of the burst may have made the session */
+	value = table_find(sessions_table(nat->sessions), &p->tuple, p->hash);
+	if (value != 0) {
+		p->session = session_of(value, &p->direction);
+		return VERDICT_COUNT;
+	}
+	/* what is undone below, and the session's own failure, need room */
+	if (!reclaim_has_room(nat->reclaim, 4))
+		return VERDICT_TABLE_FULL;
+	if (tuple_realm(&p->tuple) != REALM_OUTSIDE)
+		return admit_outbound(nat, p);
+	mapping = nat_mapping_for(nat, &p->tuple);
+	if (mapping == NULL)
+		return VERDICT_NO_SESSION;
+	p->direction = 1;
+	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+}

@@ -1,38 +1,159 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <rte_common.h>
+#include <rte_malloc.h>
 
 #include "nat.h"
 
 static const struct config_row rows[] = {
-    {.key = "max-sessions",
-     .type = CONFIG_UINT,
-     .offset = offsetof(struct limits_config, max_sessions),
-     .preset = "262144",
-     .min = 1024,
-     .max = 67108864,
-     .help = "Sessions of all subscribers together; memory is set aside."},
-    {.key = "max-subscribers",
-     .type = CONFIG_UINT,
-     .offset = offsetof(struct limits_config, max_subscribers),
-     .preset = "65536",
-     .min = 16,
-     .max = 16777216,
-     .help = "Subscribers at a time; memory is set aside."},
-    {.key = "max-sessions-per-subscriber",
-     .type = CONFIG_UINT,
-     .offset = offsetof(struct limits_config, max_sessions_per_subscriber),
-     .preset = "32768",
-     .min = 1,
-     .max = 67108864,
-     .reload = true,
-     .help = "Sessions that one subscriber may have.",
-     .rfc = "RFC 6888 REQ-4"},
+	{.key = "max-sessions",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct limits_config, max_sessions),
+	 .preset = "262144",
+	 .min = 1024,
+	 .max = 67108864,
+	 .help = "Sessions of all subscribers together; memory is set aside."},
+	{.key = "max-subscribers",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct limits_config, max_subscribers),
+	 .preset = "65536",
+	 .min = 16,
+	 .max = 16777216,
+	 .help = "Subscribers at a time; memory is set aside."},
+	{.key = "max-sessions-per-subscriber",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct limits_config, max_sessions_per_subscriber),
+	 .preset = "32768",
+	 .min = 1,
+	 .max = 67108864,
+	 .reload = true,
+	 .help = "Sessions that one subscriber may have.",
+	 .rfc = "RFC 6888 REQ-4"},
 };
 
 const struct config_section limits_config_section = {
-    .name = "limits",
-    .help = "How much state there may be.",
-    .size = sizeof(struct limits_config),
-    .row = rows,
-    .n = RTE_DIM(rows),
+	.name = "limits",
+	.help = "How much state there may be.",
+	.size = sizeof(struct limits_config),
+	.row = rows,
+	.n = RTE_DIM(rows),
 };
+
+struct limits_config limits = {
+	.max_sessions = 262144, .max_subscribers = 65536, .max_sessions_per_subscriber = 32768};
+
+struct nat *nats[WORKERS_MAX];
+
+static void session_ended(void *context, struct session *session)
+{
+	struct nat *nat = context;
+	struct mapping *mapping = session->owner;
+
+	nat->stats->sessions_destroyed++;
+	mapping->subscriber->sessions--;
+	mapping_put(nat, mapping);
+}
+
+/* A home's share of a limit of all: homes are not exactly even. */
+static uint32_t share(uint32_t all)
+{
+	return home_workers == 1 ? all : all / home_workers + all / home_workers / 4 + 1;
+}
+
+struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
+{
+	struct nat *nat = rte_zmalloc_socket("nat", sizeof(*nat), RTE_CACHE_LINE_SIZE, socket);
+	uint32_t sessions = share(limits.max_sessions);
+	uint32_t subscribers = share(limits.max_subscribers);
+
+	if (nat == NULL)
+		return NULL;
+	nat->home = home;
+	nat->stats = stats;
+	nat->reclaim = reclaim_create(socket);
+	nat->sessions = sessions_create(&(struct sessions_config){
+		.capacity = sessions,
+		.home = home,
+		.socket = socket,
+		.reclaim = nat->reclaim,
+		.ended = session_ended,
+		.context = nat,
+	});
+	nat->mapping_table = table_create("mappings", 2 * sessions, socket);
+	nat->mappings = slab_create("mapping", sessions, sizeof(struct mapping), socket);
+	nat->subscriber_table = table_create("subscribers", subscribers, socket);
+	nat->subscribers =
+		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
+	nat->idle = wheel_create(subscribers, 0, socket);
+	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
+	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
+	    nat->idle == NULL || random_init(&nat->random) != 0) {
+		nat_destroy(nat);
+		return NULL;
+	}
+	return nat;
+}
+
+void nat_destroy(struct nat *nat)
+{
+	if (nat == NULL)
+		return;
+	reclaim_destroy(nat->reclaim);
+	sessions_destroy(nat->sessions);
+	table_destroy(nat->mapping_table);
+	slab_destroy(nat->mappings);
+	table_destroy(nat->subscriber_table);
+	slab_destroy(nat->subscribers);
+	wheel_destroy(nat->idle);
+	rte_free(nat);
+}
+
+int nat_home_of(const struct tuple *tuple)
+{
+	struct pool_address *address;
+	struct block *block;
+
+	if (tuple_realm(tuple) != REALM_OUTSIDE)
+		return home_of_subscriber(tuple->src);
+	address = pool_address_find(tuple->dst);
+	if (address == NULL)
+		return -1;
+	block = pool_address_block(address, rte_be_to_cpu_16(tuple->dport));
+	return block != NULL ? block_home(block) : -1;
+}
+
+/* Slots of the session table that a request to end sessions looks at in one loop. */
+#define CLEAR_STEP 64
+
+static void clear_sessions(struct nat *nat)
+{
+	struct nat_clear *clear = __atomic_load_n(&nat->clear, __ATOMIC_ACQUIRE);
+	uint32_t end = nat->clear_next + CLEAR_STEP;
+	uint32_t cleared = 0;
+
+	if (clear == NULL || !reclaim_has_room(nat->reclaim, 2 * CLEAR_STEP))
+		return;
+	for (; nat->clear_next < end; nat->clear_next++) {
+		struct session *session = sessions_at(nat->sessions, nat->clear_next);
+
+		if (session != NULL && nat_filter_matches(&clear->filter, session)) {
+			session_end(nat->sessions, session);
+			cleared++;
+		}
+	}
+	__atomic_fetch_add(&clear->cleared, cleared, __ATOMIC_RELAXED);
+	if (nat->clear_next >= sessions_capacity(nat->sessions)) {
+		nat->clear_next = 0;
+		__atomic_store_n(&nat->clear, NULL, __ATOMIC_RELAXED);
+		/* from here on the request is the asker's again */
+		__atomic_fetch_sub(&clear->left, 1, __ATOMIC_RELEASE);
+	}
+}
+
+void nat_poll(struct nat *nat, uint64_t now_ms)
+{
+	nat->now_ms = now_ms;
+	reclaim_poll(nat->reclaim);
+	sessions_expire(nat->sessions, (uint32_t)(now_ms / 1000));
+	subscribers_poll(nat);
+	pool_poll(nat->home, now_ms);
+	clear_sessions(nat);
+}

@@ -2,9 +2,31 @@
 #ifndef WEIR_NAT_H
 #define WEIR_NAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
+#include "filter.h"
+#include "home.h"
+#include "packet.h"
+#include "pool.h"
+#include "random.h"
+#include "session.h"
+#include "slab.h"
+#include "stats.h"
+#include "wheel.h"
+
+/*
+ * Subscribers, their mappings and sessions: who may have state, and what it is.
+ *
+ * All of a subscriber's state belongs to its home worker, which alone makes and destroys it: the
+ * first packet of a session is admitted there (nat_admit), and its end frees, each after the other,
+ * the mapping without sessions, the port, the block without ports, and the subscriber without
+ * blocks. Other workers read sessions only.
+ *
+ * Mapping and filtering are endpoint-independent (RFC 4787 REQ-1, REQ-8); pooling is paired
+ * (REQ-2): all of a subscriber's mappings are on one public address.
+ */
 
 struct limits_config {
 	uint32_t max_sessions; /* of all workers together */
@@ -12,5 +34,103 @@ struct limits_config {
 	uint32_t max_sessions_per_subscriber;
 };
 extern const struct config_section limits_config_section;
+
+/* A subscriber: all of its state. Written by its home; others read it in RCU. */
+struct subscriber {
+	struct tuple key; /* the address in src, the realm */
+	struct pool_address *address;
+	struct block *blocks; /* the newest first */
+	uint32_t blocks_n;
+	uint32_t mappings, sessions;
+	uint32_t created; /* seconds */
+	bool queued;      /* in the wheel of subscribers with an idle block */
+	bool live;
+} __rte_cache_aligned;
+
+/* inside address, port, protocol <-> public address, port, protocol (RFC 4787 REQ-1). */
+struct mapping {
+	struct tuple inside;  /* src, sport, protocol, realm; the rest is 0 */
+	struct tuple outside; /* dst, dport, protocol; the rest is 0 */
+	struct subscriber *subscriber;
+	struct block *block;
+	uint32_t sessions;
+	uint32_t created; /* seconds */
+	bool live;
+} __rte_cache_aligned;
+
+/* The state of one home. */
+struct nat {
+	uint8_t home;
+	struct sessions *sessions;
+	struct table *mapping_table;
+	struct slab *mappings;
+	struct table *subscriber_table;
+	struct slab *subscribers;
+	struct wheel *idle; /* subscribers with an idle block */
+	struct reclaim *reclaim;
+	struct stats *stats;
+	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
+	uint32_t clear_next;     /* how far it is */
+	uint64_t now_ms;         /* the time of this loop */
+	struct random random;
+} __rte_cache_aligned;
+
+/* By worker; NULL where there is none. Fixed once workers start. */
+extern struct nat *nats[WORKERS_MAX];
+
+extern struct limits_config limits; /* single fields may change while workers run */
+
+/* ---- control thread ---- */
+
+/* The state of home `home` of `home_workers`, sized by `limits`. NULL: out of memory. */
+struct nat *nat_create(uint8_t home, struct stats *stats, int socket);
+void nat_destroy(struct nat *nat);
+
+/* ---- any worker ---- */
+
+/*
+ * The home of the session that a packet belongs to or would begin, or -1: it is to a public address
+ * and port that nobody holds.
+ */
+int nat_home_of(const struct tuple *tuple);
+
+/* ---- the home ---- */
+
+/* The mapping of a packet's public destination, or NULL. */
+struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple);
+
+/*
+ * Admits a packet without a session: makes the session and all that it needs, sets p->session and
+ * p->direction. VERDICT_COUNT, or why not; then nothing was made or kept.
+ */
+enum verdict nat_admit(struct nat *nat, struct packet *p);
+
+/* First in every loop: sets the time, then expiry, idle blocks, reclaim, and what the control
+ * thread asked for. Bounded work. */
+void nat_poll(struct nat *nat, uint64_t now_ms);
+
+/* ---- subscriber.c, mapping.c: used inside nat only ---- */
+
+struct subscriber *subscriber_find(const struct nat *nat, rte_be32_t address, uint32_t realm);
+enum verdict subscriber_get(struct nat *nat, rte_be32_t address, uint32_t realm,
+			    struct subscriber **subscriber);
+/* Looks for idle blocks and for a subscriber without any. */
+void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
+void subscribers_poll(struct nat *nat);
+
+struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
+enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
+			    const struct tuple *inside, struct mapping **mapping);
+/* One session less; the last one takes the mapping with it. */
+void mapping_put(struct nat *nat, struct mapping *mapping);
+
+enum port_protocol nat_port_protocol(uint8_t protocol);
+
+/* A request to end sessions: the control thread fills it, each home works on it in nat_poll(). */
+struct nat_clear {
+	struct nat_filter filter;
+	uint32_t cleared; /* atomic: sessions ended */
+	uint32_t left;    /* atomic: homes not done yet */
+};
 
 #endif

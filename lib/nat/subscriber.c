@@ -1,1 +1,146 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include "clock.h"
+#include "nat.h"
+#include "rules.h"
+
+static struct tuple subscriber_key(rte_be32_t address, uint32_t realm)
+{
+	return (struct tuple){.src = address, .proto_realm = proto_realm(0, realm)};
+}
+
+struct subscriber *subscriber_find(const struct nat *nat, rte_be32_t address, uint32_t realm)
+{
+	struct tuple key = subscriber_key(address, realm);
+
+	return (struct subscriber *)table_find(nat->subscriber_table, &key, tuple_hash(&key));
+}
+
+/* A public address whose own hash leads home, so that a NIC can steer its traffic there. */
+static bool steered_home(rte_be32_t address, uint32_t worker)
+{
+	return home_of_subscriber(address) == worker;
+}
+
+enum verdict subscriber_get(struct nat *nat, rte_be32_t address, uint32_t realm,
+			    struct subscriber **found)
+{
+	struct subscriber *subscriber = subscriber_find(nat, address, realm);
+	struct pool *pool;
+
+	*found = subscriber;
+	if (subscriber != NULL)
+		return VERDICT_COUNT;
+	pool = rules_find(address);
+	if (pool == NULL)
+		return VERDICT_NO_RULE;
+	subscriber = slab_take(nat->subscribers);
+	if (subscriber == NULL)
+		return VERDICT_TABLE_FULL;
+	memset(subscriber, 0, sizeof(*subscriber));
+	subscriber->key = subscriber_key(address, realm);
+	subscriber->created = clock_seconds(nat->now_ms);
+	subscriber->address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
+	if (subscriber->address == NULL) {
+		slab_give(nat->subscribers, subscriber);
+		return VERDICT_NO_ADDRESS;
+	}
+	if (table_add(nat->subscriber_table, &subscriber->key, tuple_hash(&subscriber->key),
+		      (uintptr_t)subscriber) != 0) {
+		pool_address_leave(subscriber->address);
+		slab_give(nat->subscribers, subscriber);
+		return VERDICT_TABLE_FULL;
+	}
+	__atomic_store_n(&subscriber->live, true, __ATOMIC_RELEASE);
+	/* if its first session is refused, nothing else will look at it again */
+	subscriber_check_later(nat, subscriber);
+	*found = subscriber;
+	return VERDICT_COUNT;
+}
+
+void subscriber_check_later(struct nat *nat, struct subscriber *subscriber)
+{
+	if (subscriber->queued)
+		return;
+	subscriber->queued = true;
+	wheel_put(nat->idle, slab_index(nat->subscribers, subscriber),
+		  clock_seconds(nat->now_ms) +
+			  subscriber->address->pool->config.block_idle_timeout);
+}
+
+static void free_subscriber(void *context, void *object)
+{
+	struct nat *nat = context;
+
+	slab_give(nat->subscribers, object);
+}
+
+static void subscriber_end(struct nat *nat, struct subscriber *subscriber)
+{
+	struct reclaim_item item = {
+		.object = subscriber,
+		.free = free_subscriber,
+		.context = nat,
+		.table = nat->subscriber_table,
+		.slot = {table_remove(nat->subscriber_table, &subscriber->key,
+				      tuple_hash(&subscriber->key)),
+			 -1},
+	};
+
+	subscriber->live = false;
+	pool_address_leave(subscriber->address);
+	reclaim_add(nat->reclaim, &item);
+}
+
+static bool block_is_empty(const struct block *block)
+{
+	for (int i = 0; i < PORT_PROTOCOLS; i++)
+		if (block->used[i] != 0)
+			return false;
+	return true;
+}
+
+/* Releases blocks that were idle long enough. True: one is idle, and shall be looked at again. */
+static bool release_idle_blocks(struct nat *nat, struct subscriber *subscriber)
+{
+	uint32_t timeout = subscriber->address->pool->config.block_idle_timeout;
+	struct block **link = &subscriber->blocks;
+	bool idle = false;
+
+	while (*link != NULL) {
+		struct block *block = *link;
+
+		if (block_is_empty(block)) {
+			if (clock_seconds(nat->now_ms) - block->idle_since >= timeout) {
+				*link = block->next;
+				subscriber->blocks_n--;
+				block_release(block, nat->home, nat->now_ms);
+				continue;
+			}
+			idle = true;
+		}
+		link = &block->next;
+	}
+	return idle;
+}
+
+void subscribers_poll(struct nat *nat)
+{
+	uint32_t index[WHEEL_BATCH];
+	uint32_t n;
+
+	if (!reclaim_has_room(nat->reclaim, WHEEL_BATCH))
+		return;
+	n = wheel_take(nat->idle, clock_seconds(nat->now_ms), index, WHEEL_BATCH);
+	for (uint32_t i = 0; i < n; i++) {
+		struct subscriber *subscriber = slab_at(nat->subscribers, index[i]);
+		bool idle = release_idle_blocks(nat, subscriber);
+
+		subscriber->queued = false;
+		if (subscriber->blocks == NULL && subscriber->mappings == 0)
+			subscriber_end(nat, subscriber);
+		else if (idle)
+			subscriber_check_later(nat, subscriber);
+	}
+}
