@@ -92,7 +92,7 @@ build_weir() {
 	if [ ! -e "$directory/build.ninja" ]; then
 		meson setup "$directory" "$ROOT" "$@" >"$log" 2>&1 || status=$?
 	fi
-	[ $status != 0 ] || ninja -C "$directory" >"$log" 2>&1 || status=$?
+	[ $status != 0 ] || ninja --quiet -C "$directory" >"$log" 2>&1 || status=$?
 	[ $status = 0 ] || cat "$log" >&2
 	rm -f "$log"
 	return $status
