@@ -9,7 +9,7 @@
  * and then:                                   LOG(INFO, "next hop %s is up", text);
  * Never on the packet path.
  */
-#define LOG_TYPE(name) RTE_LOG_REGISTER(log_type, weir.name, INFO)
+#define LOG_TYPE(name) static RTE_LOG_REGISTER(log_type, weir.name, INFO)
 #define LOG(level, format, ...) \
 	rte_log(RTE_LOG_##level, log_type, "weir: " format "\n" __VA_OPT__(, ) __VA_ARGS__)
 
