@@ -1,1 +1,211 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Blocks from free to held to resting to free, and the ports of a held block. */
+#include <rte_debug.h>
+
+#include "pool.h"
+
+#ifdef __BMI2__
+#include <immintrin.h>
+#endif
+
+#define WORD_BITS 64
+/* of an address's bitmap of free blocks: 65535 ports in blocks of 64 */
+#define FREE_WORDS_MAX 16
+
+/* The place of the n-th one bit, from 0, of a word that has more than n. */
+static inline uint32_t select_bit(uint64_t word, uint32_t n)
+{
+/* Zen 1 and 2 have PDEP in microcode, slower than this loop. */
+#if defined(__BMI2__) && !defined(__znver1__) && !defined(__znver2__)
+	return (uint32_t)__builtin_ctzll(_pdep_u64(1ULL << n, word));
+#else
+	uint32_t place = 0;
+
+	for (uint32_t half = WORD_BITS / 2; half > 0; half /= 2) {
+		uint32_t low = (uint32_t)__builtin_popcountll(word & ((1ULL << half) - 1));
+
+		if (n >= low) {
+			n -= low;
+			word >>= half;
+			place += half;
+		}
+	}
+	return place;
+#endif
+}
+
+/* ---- blocks ---- */
+
+/* Takes one of the address's free blocks, each as likely as the next; its number, or -1. */
+static int32_t take_free(struct pool_address *address, struct random *random)
+{
+	uint32_t words = (address->pool->blocks_per_address + WORD_BITS - 1) / WORD_BITS;
+	uint64_t free[FREE_WORDS_MAX];
+
+	for (;;) {
+		uint32_t total = 0, word = 0, n, count;
+		uint64_t bit;
+
+		for (uint32_t i = 0; i < words; i++) {
+			free[i] = __atomic_load_n(&address->free[i], __ATOMIC_RELAXED);
+			total += (uint32_t)__builtin_popcountll(free[i]);
+		}
+		if (total == 0)
+			return -1;
+		n = random_below(random, total);
+		while (n >= (count = (uint32_t)__builtin_popcountll(free[word]))) {
+			n -= count;
+			word++;
+		}
+		n = select_bit(free[word], n);
+		bit = 1ULL << n;
+		/* acquire: what the last holder wrote into the block, before we write. When the
+		 * bit is gone another worker has the block, so somebody always gets on. */
+		if (__atomic_fetch_and(&address->free[word], ~bit, __ATOMIC_ACQUIRE) & bit)
+			return (int32_t)(word * WORD_BITS + n);
+	}
+}
+
+struct block *block_take(struct pool_address *address, uint32_t worker, void *holder,
+			 struct random *random, uint64_t now_ms)
+{
+	int32_t number = take_free(address, random);
+	struct block *block;
+
+	if (number < 0)
+		return NULL;
+	__atomic_fetch_add(&address->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
+	block = &address->block[number];
+	block->holder = holder;
+	block->next = NULL;
+	block->since_ms = now_ms;
+	block->idle_since = 0;
+	block->idle_queued = false;
+	__atomic_store_n(&address->home[number], (uint8_t)(worker + 1), __ATOMIC_RELAXED);
+	return block;
+}
+
+void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
+{
+	struct pool_address *address = block->address;
+	struct resting *resting = &address->pool->resting[worker];
+
+	RTE_ASSERT(block->used[PORT_TCP] == 0 && block->used[PORT_UDP] == 0 &&
+		   block->used[PORT_ICMP] == 0);
+	__atomic_store_n(&address->home[block->number], 0, __ATOMIC_RELAXED);
+	block->holder = NULL;
+	block->next = NULL;
+	block->since_ms = now_ms;
+	/* every block of a pool rests equally long, so the queue is in order of time */
+	if (resting->first == NULL)
+		resting->first = block;
+	else
+		resting->last->next = block;
+	resting->last = block;
+	__atomic_store_n(&resting->n, resting->n + 1, __ATOMIC_RELAXED);
+}
+
+static void put_back(struct block *block)
+{
+	struct pool_address *address = block->address;
+
+	/* the counters first: they may say free a moment early, never full a moment late */
+	__atomic_fetch_sub(&address->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&address->free[block->number / WORD_BITS],
+			  1ULL << block->number % WORD_BITS, __ATOMIC_RELEASE);
+}
+
+static void pool_poll_one(struct pool *pool, uint32_t worker, uint64_t now_ms)
+{
+	struct resting *resting = &pool->resting[worker];
+	uint64_t rest_ms = (uint64_t)pool->config.port_reuse_timeout * 1000;
+
+	for (uint32_t i = 0; i < POOL_POLL_MAX; i++) {
+		struct block *block = resting->first;
+
+		if (block == NULL || block->since_ms + rest_ms > now_ms)
+			return;
+		/* out of the queue first: from put_back() on it may be another worker's */
+		resting->first = block->next;
+		__atomic_store_n(&resting->n, resting->n - 1, __ATOMIC_RELAXED);
+		put_back(block);
+	}
+}
+
+void pool_poll(uint32_t worker, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < pools_count(); i++)
+		pool_poll_one(pool_get(i), worker, now_ms);
+}
+
+int block_home(const struct block *block)
+{
+	return __atomic_load_n(&block->address->home[block->number], __ATOMIC_RELAXED) - 1;
+}
+
+/* ---- ports ---- */
+
+static inline uint64_t *bitmap(const struct block *block, enum port_protocol protocol)
+{
+	return &block->bitmap[(uint32_t)protocol * (block->ports / WORD_BITS)];
+}
+
+/* One writer, so plain arithmetic; relaxed stores, as others read. */
+static inline void set_bit(struct block *block, enum port_protocol protocol, uint64_t *word,
+			   uint64_t bit)
+{
+	__atomic_store_n(word, *word | bit, __ATOMIC_RELAXED);
+	__atomic_store_n(&block->used[protocol], block->used[protocol] + 1, __ATOMIC_RELAXED);
+}
+
+int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random)
+{
+	uint64_t *word = bitmap(block, protocol);
+	uint32_t free = block->ports - block->used[protocol];
+	uint32_t n, count, place;
+
+	if (free == 0)
+		return -1;
+	n = random_below(random, free);
+	while (n >= (count = (uint32_t)__builtin_popcountll(~*word))) {
+		n -= count;
+		word++;
+	}
+	place = select_bit(~*word, n);
+	set_bit(block, protocol, word, 1ULL << place);
+	return (int32_t)(block->first_port + (word - bitmap(block, protocol)) * WORD_BITS + place);
+}
+
+bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	uint32_t place = (uint32_t)port - block->first_port;
+	uint64_t *word = &bitmap(block, protocol)[place / WORD_BITS];
+	uint64_t bit = 1ULL << place % WORD_BITS;
+
+	if (place >= block->ports || (*word & bit) != 0)
+		return false;
+	set_bit(block, protocol, word, bit);
+	return true;
+}
+
+void port_give(struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	uint32_t place = (uint32_t)port - block->first_port;
+	uint64_t *word = &bitmap(block, protocol)[place / WORD_BITS];
+	uint64_t bit = 1ULL << place % WORD_BITS;
+
+	RTE_ASSERT(place < block->ports && (*word & bit) != 0);
+	__atomic_store_n(word, *word & ~bit, __ATOMIC_RELAXED);
+	__atomic_store_n(&block->used[protocol], block->used[protocol] - 1, __ATOMIC_RELAXED);
+}
+
+bool port_in_use(const struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	uint32_t place = (uint32_t)port - block->first_port;
+	uint64_t *word = &bitmap(block, protocol)[place / WORD_BITS];
+
+	return place < block->ports &&
+	       (__atomic_load_n(word, __ATOMIC_RELAXED) >> place % WORD_BITS & 1) != 0;
+}

@@ -2,10 +2,12 @@
 #ifndef WEIR_POOL_H
 #define WEIR_POOL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_byteorder.h>
+#include <rte_common.h>
 
 #include "config.h"
 #include "random.h"
@@ -18,10 +20,15 @@
  * logging and of ownership: it belongs to one worker (the home of the subscriber that holds it)
  * from take to release. This module knows no NAT: a holder is an opaque pointer.
  *
- * Who may call: block_take() any worker, any time, lock-free (one compare-and-swap on the address's
+ * Who may call: block_take() any worker, any time, lock-free (one atomic operation on the address's
  * bitmap of free blocks). Everything else on a block: only the worker that holds it. A released
  * block rests for the pool's port-reuse-timeout (RFC 6888 REQ-8) in the releasing worker's queue,
- * and pool_poll() by that worker puts it back. Readers (pool_home, counters): any thread.
+ * and pool_poll() by that worker puts it back. Homes and counters: any thread reads.
+ *
+ * An address's blocks lie side by side from the first port of port-range, which need not be a
+ * multiple of the block size; ports at its end that do not fill a block are not used.
+ *
+ * All memory comes with pools_setup() and goes with pools_teardown().
  */
 
 /* Protocols with ports of their own; other protocols have none. */
@@ -41,56 +48,84 @@ struct pool_config {
 
 extern const struct config_section pool_config_section;
 
-/* A block of ports on one public address. Fields: the holder's worker writes; others read. */
+/*
+ * A block of ports on one public address. The first group is set once. The second is the holder's,
+ * to read and write as it likes. The third is written by the holder's worker through port_take()
+ * and its like; others read it relaxed.
+ */
 struct block {
 	struct pool_address *address;
-	void *holder;        /* the subscriber, opaque here */
-	struct block *next;  /* for the holder: its list of blocks */
-	uint64_t since_ms;   /* taken at; while resting: released at */
+	uint64_t *bitmap;    /* PORT_PROTOCOLS times `ports` bits; 1: in use */
+	uint16_t ports;      /* of each protocol */
 	uint16_t first_port; /* host order */
+	uint16_t number;     /* among the address's blocks */
+
+	bool idle_queued;
+	uint32_t idle_since; /* seconds, when the last port was given back */
+	void *holder;        /* the subscriber, opaque here */
+	struct block *next;  /* the holder's list of blocks; while resting, the queue */
+
+	uint64_t since_ms; /* taken at; while resting: released at */
 	uint16_t used[PORT_PROTOCOLS];
-	uint32_t idle_since; /* for the holder: seconds, when the last port was given back */
-	bool idle_queued;    /* for the holder */
-	uint64_t *bitmap[PORT_PROTOCOLS]; /* block_size bits each; 1: in use */
-	struct block *resting_next;       /* this module's */
-};
+} __rte_cache_aligned;
+
+static_assert(sizeof(struct block) == RTE_CACHE_LINE_SIZE, "a block is one cache line");
 
 struct pool;
 
 struct pool_address {
 	struct pool *pool;
+	struct block *block; /* the address's blocks, by number */
+	uint8_t *home;       /* by block number: worker + 1 that holds it, 0 nobody; relaxed */
+	uint64_t *free;      /* by block number: 1: free; atomic */
 	rte_be32_t address;
-	struct block *block;   /* the address's blocks, by number */
 	uint32_t subscribers;  /* paired with it; atomic, relaxed */
-	uint32_t blocks_taken; /* atomic, relaxed: taken or resting */
-	/* ... the bitmap of free blocks, private to pool/ */
-	uint64_t *free;
-};
+	uint32_t blocks_taken; /* atomic, relaxed: held or resting */
+} __rte_cache_aligned;
+
+/* Blocks that one worker released, the longest resting first. */
+struct resting {
+	struct block *first, *last;
+	uint32_t n; /* others read it relaxed */
+} __rte_cache_aligned;
 
 struct pool {
 	char *name;
 	struct pool_address *address; /* sorted by address */
 	uint32_t addresses;
 	uint32_t blocks_per_address;
-	struct pool_config config; /* as given; owned by the pool */
+	uint32_t block_shift;      /* block_size is 1 << block_shift */
+	struct pool_config config; /* without the lists and the name, which are above */
+	struct resting *resting;   /* by worker */
+	/* the memory that the addresses and blocks point into */
+	struct block *block;
+	uint64_t *bitmap;
+	uint8_t *home;
+	/* blocks of all addresses held or resting; atomic, relaxed */
+	uint32_t blocks_taken __rte_cache_aligned;
 };
 
 /* ---- control thread ---- */
 
 /*
- * Makes the pools of a checked configuration for `workers` workers. 0, or -errno. Addresses
- * outside port_range and excluded ones get no blocks. Memory: one allocation a pool for blocks and
- * one for bitmaps, NUMA-agnostic.
+ * Makes the pools of a checked configuration for `workers` workers. 0, -ENOMEM, or -EINVAL: more
+ * workers than a byte can name. Excluded addresses are not in a pool at all. The configuration may
+ * be freed afterwards.
  */
 int pools_setup(const struct pool_config *config, uint32_t n, uint32_t workers);
+/* No worker may use a block any more. */
 void pools_teardown(void);
-/* What a config must hold beyond its rows: overlap between pools, an address twice, a block size
- * that is no power of two, a port range with no whole block. 0, or -EINVAL with `error` set. */
+/*
+ * What a config must hold beyond its rows: a name or an address given twice, addresses that no host
+ * can have, an exclusion of what is not there, a block size that is no power of two, a port range
+ * without a whole block. 0, or -EINVAL with `error` set, or -ENOMEM.
+ */
 int pools_check(const struct pool_config *config, uint32_t n, struct config_error *error);
 
 /* ---- any thread ---- */
 
 uint32_t pools_count(void);
+/* NULL past the last. */
 struct pool *pool_get(uint32_t i);
 struct pool *pool_by_name(const char *name);
 
@@ -100,10 +135,14 @@ struct pool_address *pool_address_find(rte_be32_t address);
 /* The block that covers a public port (host order), taken or not; NULL: no block covers it. */
 struct block *pool_address_block(struct pool_address *address, uint16_t port);
 
-/* The worker that holds the block, or -1: free or resting. One byte, read relaxed. */
+/* The worker that holds the block that covers the port (host order), or -1: nobody holds it, or no
+ * block covers it. Reads one byte, and never the block. */
+int pool_address_home(const struct pool_address *address, uint16_t port);
+/* The same of a block. */
 int block_home(const struct block *block);
 
-/* Ports in use over all the pool's blocks by protocol, and blocks by state: for `show`. */
+/* Ports in use over all the pool's blocks by protocol, and blocks by state: for `show`. While
+ * workers run, the figures are of slightly different moments. */
 struct pool_usage {
 	uint64_t ports_used[PORT_PROTOCOLS];
 	uint64_t ports_total; /* per protocol */
@@ -116,10 +155,11 @@ void pool_usage(const struct pool *pool, struct pool_usage *usage);
 
 /*
  * Chooses a public address for a new subscriber: unpredictable, among those with a free block,
- * those with fewer subscribers preferred (the better of two random picks; a full scan from a random
- * start before it says there is none). `prefer` may be NULL: a filter for addresses whose traffic
- * is steered to the caller; addresses it refuses are taken only when no other is left.
- * Adds one to its subscribers. NULL: no address has a free block.
+ * the one with fewer subscribers of two random picks; every address is looked at before it says
+ * there is none. `prefer` may be NULL: a filter for addresses whose traffic is steered to the
+ * caller; addresses it refuses are taken only when no other has a block. Adds one to the address's
+ * subscribers. NULL: no address has a free block. (Another worker may take the last block before
+ * the caller does: then leave, and choose again.)
  */
 struct pool_address *pool_address_choose(struct pool *pool, struct random *random,
 					 bool (*prefer)(rte_be32_t address, uint32_t worker),
@@ -136,20 +176,24 @@ struct block *block_take(struct pool_address *address, uint32_t worker, void *ho
 
 /* ---- the worker that holds the block ---- */
 
-/* The block rests, then is free. No port of it may be in use. */
+/* The block rests, then is free. No port of it may be in use, and it is in no list of its holder.
+ * `now_ms` never goes back on one worker. */
 void block_release(struct block *block, uint32_t worker, uint64_t now_ms);
 
 /* Takes an unpredictable free port, uniform over the free ones. Host order; -1: none is free. */
 int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random);
+/* Gives back a port that was taken. */
 void port_give(struct block *block, enum port_protocol protocol, uint16_t port);
-/* Takes this very port: false when it is in use. */
+/* Takes this very port: false when it is in use or not in the block. */
 bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t port);
 
-/* Any worker may read, relaxed: whether the port is in use. A cheap refusal of unsolicited packets.
- */
+/* Any worker may read, relaxed: whether the port is in the block and in use. A cheap refusal of
+ * unsolicited packets. */
 bool port_in_use(const struct block *block, enum port_protocol protocol, uint16_t port);
 
-/* Puts rested blocks back: call once a second or so, each worker its own. Bounded work a call. */
+/* Puts rested blocks back, at most POOL_POLL_MAX of each pool: each worker its own, once a second
+ * or oftener; with nothing to do it costs a compare a pool. */
+#define POOL_POLL_MAX 256
 void pool_poll(uint32_t worker, uint64_t now_ms);
 
 #endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a pool's configuration may be. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "pool.h"
+#include "ranges.h"
+#include "text.h"
+
+#define ADDRESSES_MAX 65536 /* of one pool: with usual blocks about 2 GB */
+
+static const struct config_row rows[] = {
+	{.key = "name",
+	 .type = CONFIG_TEXT,
+	 .offset = offsetof(struct pool_config, name),
+	 .min = 1,
+	 .max = 63,
+	 .help = "What rules and logs call the pool."},
+	{.key = "addresses",
+	 .type = CONFIG_PREFIXES,
+	 .offset = offsetof(struct pool_config, addresses),
+	 .help = "Public addresses that subscribers share: prefixes and ranges A-B.",
+	 .rfc = "RFC 6888 REQ-3"},
+	{.key = "excluded-addresses",
+	 .type = CONFIG_PREFIXES,
+	 .offset = offsetof(struct pool_config, excluded_addresses),
+	 .preset = "",
+	 .help = "Those of the addresses that are left alone."},
+	{.key = "port-range",
+	 .type = CONFIG_PORT_RANGE,
+	 .offset = offsetof(struct pool_config, port_range),
+	 .preset = "1024-65535",
+	 .min = 1,
+	 .max = 65535,
+	 .help = "Public ports that subscribers get."},
+	{.key = "block-size",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct pool_config, block_size),
+	 .preset = "1024",
+	 .min = 64,
+	 .max = 32768,
+	 .help = "Ports that a subscriber gets at a time, a power of two; one log record each.",
+	 .rfc = "RFC 6888 REQ-14"},
+	{.key = "max-blocks-per-subscriber",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct pool_config, max_blocks_per_subscriber),
+	 .preset = "16",
+	 .min = 1,
+	 .max = 64,
+	 .help = "Blocks that one subscriber may hold at a time.",
+	 .rfc = "RFC 6888 REQ-4"},
+	{.key = "port-reuse-timeout",
+	 .type = CONFIG_SECONDS,
+	 .offset = offsetof(struct pool_config, port_reuse_timeout),
+	 .preset = "120s",
+	 .max = 86400,
+	 .help = "How long a released block rests before somebody else may get it.",
+	 .rfc = "RFC 6888 REQ-8"},
+	{.key = "block-idle-timeout",
+	 .type = CONFIG_SECONDS,
+	 .offset = offsetof(struct pool_config, block_idle_timeout),
+	 .preset = "30s",
+	 .max = 86400,
+	 .help = "How long a block without a port in use stays with its subscriber."},
+};
+
+const struct config_section pool_config_section = {
+	.name = "pools",
+	.help = "Public addresses and how their ports are shared out.",
+	.size = sizeof(struct pool_config),
+	.row = rows,
+	.n = RTE_DIM(rows),
+};
+
+#define RANGE_TEXT_SIZE (2 * TEXT_IPV4_SIZE)
+
+/* "192.0.2.1", or "192.0.2.1-192.0.2.9" */
+static char *range_text(const struct config_range *range, char text[RANGE_TEXT_SIZE])
+{
+	char first[TEXT_IPV4_SIZE], last[TEXT_IPV4_SIZE];
+
+	text_ipv4(rte_cpu_to_be_32(range->first), first);
+	text_ipv4(rte_cpu_to_be_32(range->last), last);
+	if (range->first == range->last)
+		snprintf(text, RANGE_TEXT_SIZE, "%s", first);
+	else
+		snprintf(text, RANGE_TEXT_SIZE, "%s-%s", first, last);
+	return text;
+}
+
+/* Fills all of the error but what was found. */
+static int __attribute__((format(printf, 4, 5)))
+refuse(struct config_error *error, uint32_t pool, const char *key, const char *right, ...)
+{
+	va_list args;
+
+	snprintf(error->path, sizeof(error->path), "pools[%u].%s", pool, key);
+	va_start(args, right);
+	vsnprintf(error->right, sizeof(error->right), right, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static bool overlap(const struct config_range *a, const struct config_range *b)
+{
+	return a->first <= b->last && b->first <= a->last;
+}
+
+static int check_numbers(const struct pool_config *config, uint32_t i, struct config_error *error)
+{
+	const struct config_range *ports = &config->port_range;
+
+	if (!rte_is_power_of_2(config->block_size)) {
+		snprintf(error->found, sizeof(error->found), "%u", config->block_size);
+		return refuse(error, i, "block-size", "a power of two, 64 to 32768");
+	}
+	if (ports->first > ports->last || ports->last - ports->first + 1 < config->block_size) {
+		snprintf(error->found, sizeof(error->found), "%u-%u", ports->first, ports->last);
+		return refuse(error, i, "port-range", "at least one block of %u ports",
+			      config->block_size);
+	}
+	return 0;
+}
+
+/* Networks 0 and 127, multicast and class E are nobody's address. */
+static bool is_unicast(const struct config_range *range)
+{
+	static const struct config_range loopback = {127U << 24, (128U << 24) - 1};
+
+	return range->first >= 1U << 24 && range->last < 224U << 24 && !overlap(range, &loopback);
+}
+
+static int check_addresses(const struct pool_config *config, uint32_t i, struct config_error *error)
+{
+	uint64_t addresses = 0;
+	char text[RANGE_TEXT_SIZE];
+
+	for (uint32_t r = 0; r < config->addresses.n; r++) {
+		const struct config_range *range = &config->addresses.range[r];
+
+		if (range->first > range->last || !is_unicast(range)) {
+			snprintf(error->found, sizeof(error->found), "%s", range_text(range, text));
+			return refuse(error, i, "addresses", "addresses that a host can have");
+		}
+		addresses += range->last - range->first + 1;
+	}
+	if (addresses == 0 || addresses > ADDRESSES_MAX) {
+		snprintf(error->found, sizeof(error->found), "%lu addresses", addresses);
+		return refuse(error, i, "addresses", "1 to %u addresses a pool", ADDRESSES_MAX);
+	}
+	return 0;
+}
+
+/* That no address of range `r` of pool `i` was given before: in this pool or in one before it. */
+static int check_once(const struct pool_config *config, uint32_t i, uint32_t r,
+		      struct config_error *error)
+{
+	const struct config_range *range = &config[i].addresses.range[r];
+	char text[RANGE_TEXT_SIZE];
+
+	for (uint32_t j = 0; j <= i; j++) {
+		for (uint32_t s = 0; s < (j < i ? config[j].addresses.n : r); s++) {
+			const struct config_range *before = &config[j].addresses.range[s];
+
+			if (!overlap(range, before))
+				continue;
+			snprintf(error->found, sizeof(error->found), "%s", range_text(range, text));
+			return refuse(error, i, "addresses",
+				      "each address once; pool %s has %s already", config[j].name,
+				      range_text(before, text));
+		}
+	}
+	return 0;
+}
+
+static int check_excluded(const struct pool_config *config, uint32_t i, struct config_error *error)
+{
+	char text[RANGE_TEXT_SIZE];
+	struct config_range *left;
+	uint32_t n;
+
+	for (uint32_t e = 0; e < config->excluded_addresses.n; e++) {
+		const struct config_range *out = &config->excluded_addresses.range[e];
+		uint32_t r = 0;
+
+		while (r < config->addresses.n && !overlap(out, &config->addresses.range[r]))
+			r++;
+		if (r == config->addresses.n) {
+			snprintf(error->found, sizeof(error->found), "%s", range_text(out, text));
+			return refuse(error, i, "excluded-addresses",
+				      "some of the pool's addresses");
+		}
+	}
+	left = calloc(config->addresses.n + config->excluded_addresses.n, sizeof(*left));
+	if (left == NULL)
+		return -ENOMEM;
+	n = pool_ranges(config, left);
+	free(left);
+	if (n == 0)
+		return refuse(error, i, "excluded-addresses",
+			      "at least one address of the pool left over");
+	return 0;
+}
+
+static int check_name(const struct pool_config *config, uint32_t i, struct config_error *error)
+{
+	for (uint32_t j = 0; j < i; j++) {
+		if (strcmp(config[i].name, config[j].name) == 0) {
+			snprintf(error->found, sizeof(error->found), "%s", config[i].name);
+			return refuse(error, i, "name", "a name that no other pool has");
+		}
+	}
+	return 0;
+}
+
+int pools_check(const struct pool_config *config, uint32_t n, struct config_error *error)
+{
+	int bad = 0;
+
+	*error = (struct config_error){};
+	if (n == 0) {
+		snprintf(error->path, sizeof(error->path), "pools");
+		snprintf(error->right, sizeof(error->right), "at least one pool");
+		return -EINVAL;
+	}
+	for (uint32_t i = 0; i < n && bad == 0; i++) {
+		bad = check_name(config, i, error);
+		if (bad == 0)
+			bad = check_numbers(&config[i], i, error);
+		if (bad == 0)
+			bad = check_addresses(&config[i], i, error);
+		for (uint32_t r = 0; r < config[i].addresses.n && bad == 0; r++)
+			bad = check_once(config, i, r, error);
+		if (bad == 0)
+			bad = check_excluded(&config[i], i, error);
+	}
+	return bad;
+}
