@@ -68,21 +68,24 @@ bool text_parse_uint(const char *text, uint64_t max, uint64_t *value)
 
 bool text_parse_prefix(const char *text, struct prefix *prefix)
 {
-	char address[TEXT_IPV4_SIZE];
+	char host[TEXT_IPV4_SIZE];
 	const char *slash = strchr(text, '/');
+	rte_be32_t address;
 	uint64_t length = 32;
 	size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
 
-	if (n >= sizeof(address))
+	if (n >= sizeof(host))
 		return false;
-	memcpy(address, text, n);
-	address[n] = '\0';
-	if (!text_parse_ipv4(address, &prefix->address))
+	memcpy(host, text, n);
+	host[n] = '\0';
+	if (!text_parse_ipv4(host, &address))
 		return false;
 	if (slash != NULL && !text_parse_uint(slash + 1, 32, &length))
 		return false;
-	prefix->length = (uint8_t)length;
-	return (prefix->address & ~prefix_mask(prefix->length)) == 0;
+	if ((address & ~prefix_mask((uint8_t)length)) != 0)
+		return false;
+	*prefix = (struct prefix){.address = address, .length = (uint8_t)length};
+	return true;
 }
 
 bool text_parse_protocol(const char *text, uint8_t *protocol)
