@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <rte_common.h>
+
+#include "cmd.h"
+#include "eal.h"
+#include "pool.h"
+#include "pools.h"
+
+/* What the configuration of pools may be, and how pools are shown. */
+
+#define WORKERS 3
+
+static struct random rng;
+
+static struct pool *start(struct pool_config config)
+{
+	assert_int_equal(pools_setup(&config, 1, WORKERS), 0);
+	support_pool_config_clean(&config);
+	return pool_get(0);
+}
+
+static struct block *take(struct pool_address *address, uint32_t worker, uint64_t now_ms)
+{
+	return block_take(address, worker, address, &rng, now_ms);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	pools_teardown();
+	return 0;
+}
+
+static int seed(void **state)
+{
+	(void)state;
+	random_init_seeded(&rng, 20260101);
+	return 0;
+}
+
+/* ---- configuration ---- */
+
+static void expect(const struct pool_config *config, uint32_t n, const char *path,
+		   const char *found)
+{
+	struct config_error error;
+	bool good = path[0] == '\0';
+
+	assert_int_equal(pools_check(config, n, &error), good ? 0 : -EINVAL);
+	assert_string_equal(error.path, path);
+	assert_string_equal(error.found, found);
+	assert_int_equal(error.right[0] == '\0', good);
+}
+
+/* Two pools of these addresses: what the check says about them. */
+static void expect_of_two(const char *first, const char *second, const char *path,
+			  const char *found)
+{
+	struct pool_config config[] = {support_pool_config("a", first, ""),
+				       support_pool_config("b", second, "")};
+
+	expect(config, 2, path, found);
+	support_pool_config_clean(&config[0]);
+	support_pool_config_clean(&config[1]);
+}
+
+/* An address is in one pool once, is one that a host can have, and a pool has some and not too
+ * many. */
+static void bad_addresses_are_refused(void **state)
+{
+	static const char *const a = "192.0.2.0-192.0.2.9";
+
+	(void)state;
+	expect_of_two(a, "192.0.2.10-192.0.2.11 192.0.2.13", "", "");
+	expect_of_two(a, "192.0.2.9-192.0.2.11", "pools[1].addresses", "192.0.2.9-192.0.2.11");
+	expect_of_two(a, "10.0.0.1 192.0.2.0", "pools[1].addresses", "192.0.2.0");
+	expect_of_two("192.0.2.0-192.0.2.9 192.0.2.4", "192.0.2.10", "pools[0].addresses",
+		      "192.0.2.4");
+	expect_of_two(a, "", "pools[1].addresses", "0 addresses");
+	expect_of_two(a, "20.0.0.0-20.0.255.255", "", "");
+	expect_of_two(a, "20.0.0.0-20.1.0.0", "pools[1].addresses", "65537 addresses");
+	expect_of_two("0.0.0.9", a, "pools[0].addresses", "0.0.0.9");
+	expect_of_two("126.255.255.0-127.0.0.1", a, "pools[0].addresses",
+		      "126.255.255.0-127.0.0.1");
+	expect_of_two("223.255.255.255-224.0.0.0", a, "pools[0].addresses",
+		      "223.255.255.255-224.0.0.0");
+	expect_of_two("255.255.255.255", a, "pools[0].addresses", "255.255.255.255");
+	expect_of_two("192.0.2.9-192.0.2.0", a, "pools[0].addresses", "192.0.2.9-192.0.2.0");
+}
+
+/* Two pools of one name are refused, and no pool at all. */
+static void bad_names_are_refused(void **state)
+{
+	struct pool_config config[] = {support_pool_config("a", "192.0.2.1", ""),
+				       support_pool_config("a", "192.0.2.2", "")};
+
+	(void)state;
+	expect(config, 2, "pools[1].name", "a");
+	expect(config, 0, "pools", "");
+	support_pool_config_clean(&config[0]);
+	support_pool_config_clean(&config[1]);
+}
+
+/* An exclusion is of the pool's addresses, and leaves one. */
+static void bad_exclusions_are_refused(void **state)
+{
+	static const struct {
+		const char *excluded, *path, *found;
+	} row[] = {
+		{"192.0.2.0", "", ""},
+		{"192.0.2.0-192.0.2.4 192.0.2.3-192.0.2.8 192.0.2.6", "", ""},
+		{"192.0.2.5 192.0.2.10", "pools[0].excluded-addresses", "192.0.2.10"},
+		{"192.0.2.0-192.0.2.4 192.0.2.3-192.0.2.20", "pools[0].excluded-addresses", ""},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(row); i++) {
+		struct pool_config config =
+			support_pool_config("a", "192.0.2.0-192.0.2.9", row[i].excluded);
+
+		expect(&config, 1, row[i].path, row[i].found);
+		support_pool_config_clean(&config);
+	}
+}
+
+/* A block is a power of two, and the port range holds one. */
+static void bad_numbers_are_refused(void **state)
+{
+	struct pool_config config = support_pool_config("a", "192.0.2.0-192.0.2.9", "");
+
+	(void)state;
+	expect(&config, 1, "", "");
+	config.block_size = 1000;
+	expect(&config, 1, "pools[0].block-size", "1000");
+	config.block_size = 2048;
+	config.port_range = (struct config_range){1024, 3070};
+	expect(&config, 1, "pools[0].port-range", "1024-3070");
+	config.port_range.last = 3071;
+	expect(&config, 1, "", "");
+	config.port_range = (struct config_range){4096, 1024};
+	expect(&config, 1, "pools[0].port-range", "4096-1024");
+	support_pool_config_clean(&config);
+}
+
+/* ---- show ---- */
+
+static json_t *run_show(json_t *args, bool telemetry)
+{
+	struct cmd_call call = {.args = args, .telemetry = telemetry};
+	const struct cmd *cmd = cmd_find("/weir/pools");
+	json_t *answer;
+
+	assert_non_null(cmd);
+	answer = cmd->run(&call);
+	assert_int_equal(answer == NULL, call.error[0] != '\0');
+	json_decref(args);
+	return answer;
+}
+
+/* /weir/pools tells of each pool its addresses, subscribers, blocks and ports. */
+static void pools_are_shown(void **state)
+{
+	struct pool *pool = start(support_pool_config("p", "192.0.2.0-192.0.2.1", ""));
+	struct pool_address *address = pool_address_choose(pool, &rng, NULL, 0);
+	struct block *block = take(address, 0, 0);
+	json_t *answer, *wanted;
+
+	(void)state;
+	assert_true(port_take(block, PORT_UDP, &rng) >= 0);
+	assert_true(port_take(block, PORT_UDP, &rng) >= 0);
+	assert_true(port_take(block, PORT_TCP, &rng) >= 0);
+	block_release(take(address, 1, 0), 1, 0);
+	answer = run_show(json_object(), true);
+	wanted = json_pack("{s:[{s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i}}]}",
+			   "pools", "name", "p", "addresses", 2, "subscribers", 1, "block-size",
+			   1024, "blocks", "total", 126, "taken", 1, "resting", 1, "ports", "total",
+			   126 * 1024, "tcp", 1, "udp", 2, "icmp", 0);
+	assert_true(json_equal(answer, wanted));
+	json_decref(answer);
+	json_decref(wanted);
+}
+
+/* Telemetry gets many pools a page at a time, and no pool twice. */
+static void pools_are_paged(void **state)
+{
+	struct pool_config config[70];
+	char name[16], address[16];
+	uint32_t seen = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(config); i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		snprintf(address, sizeof(address), "192.0.2.%u", i);
+		config[i] = support_pool_config(name, address, "");
+		config[i].port_range.last = 2047;
+	}
+	assert_int_equal(pools_setup(config, RTE_DIM(config), WORKERS), 0);
+	for (json_int_t from = 0;;) {
+		char text[16];
+		json_t *answer, *pool;
+		size_t i;
+
+		snprintf(text, sizeof(text), "%d", (int)from);
+		answer = run_show(json_pack("{s:[s]}", "args", text), true);
+		json_array_foreach (json_object_get(answer, "pools"), i, pool)
+			assert_string_equal(json_string_value(json_object_get(pool, "name")),
+					    config[seen++].name);
+		from = json_integer_value(json_object_get(answer, "next"));
+		json_decref(answer);
+		if (from == 0)
+			break;
+	}
+	assert_int_equal(seen, RTE_DIM(config));
+	for (uint32_t i = 0; i < RTE_DIM(config); i++)
+		support_pool_config_clean(&config[i]);
+	assert_null(run_show(json_pack("{s:s}", "from", "x"), false));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(bad_addresses_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(bad_names_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(bad_exclusions_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(bad_numbers_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(pools_are_shown, seed, stop),
+		cmocka_unit_test_setup_teardown(pools_are_paged, seed, stop),
+	};
+
+	support_eal_setup(1, 64);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
