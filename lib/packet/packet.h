@@ -20,8 +20,11 @@
 enum packet_kind {
 	PACKET_QUERY,   /* TCP, UDP, ICMP echo or timestamp: the tuple is its own */
 	PACKET_ERROR,   /* ICMP error: the tuple is the inverse of the quoted packet's */
+	PACKET_ROUTED,  /* to be sent on as it is */
+	PACKET_ECHO,    /* an echo request to weir, to be answered */
 	PACKET_ARP,     /* for lib/route */
 	PACKET_REFUSED, /* the verdict is set */
+	PACKET_GONE,    /* somebody else has the mbuf: another worker, the hold queue */
 };
 
 /* What a segment is to the TCP state machine; the strongest flag wins. */

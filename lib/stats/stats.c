@@ -48,9 +48,9 @@ static json_t *show_verdicts(struct cmd_call *call __rte_unused)
 }
 
 static const struct cmd verdicts_cmd = {
-    .path = "/weir/verdicts",
-    .help = "How every packet received ended. No parameters.",
-    .where = CMD_READS,
-    .run = show_verdicts,
+	.path = "/weir/verdicts",
+	.help = "How every packet received ended. No parameters.",
+	.where = CMD_READS,
+	.run = show_verdicts,
 };
 CMD_REGISTER(verdicts_cmd);

@@ -41,8 +41,8 @@ extern const struct verdict_info verdicts[VERDICT_COUNT];
  * what waits: for a neighbour (`held`) or in another worker's ring.
  */
 struct stats {
-	uint64_t received; /* packets polled from ports */
-	uint64_t verdict[VERDICT_COUNT];
+	uint64_t received;                   /* packets polled from ports */
+	uint64_t verdict[VERDICT_COUNT + 1]; /* the last: frames of weir's own */
 	uint64_t sent; /* packets given to ports: forwarded, answers, fragments, ARP */
 	uint64_t answers[ANSWER_COUNT]; /* ICMP errors sent */
 	uint64_t answers_limited;       /* ICMP errors not sent: over a rate limit */

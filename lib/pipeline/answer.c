@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "burst.h"
+
+/* Makes and sends the ICMP error that a refused packet's sender deserves, if it may have one. */
+static void answer(struct pipeline *pipeline, struct packet *p, enum answer what)
+{
+	struct stats *stats = pipeline->config.stats;
+	uint16_t mtu = route_target_of(&pipeline->burst, p)->mtu;
+	struct route_target target;
+	enum route_result result;
+	struct rte_mbuf *error;
+	uint32_t nexthop;
+
+	if (!icmp_error_allowed(p)) {
+		stats->answers_suppressed++;
+		return;
+	}
+	result = route_find(packet_ip(p)->src_addr, &nexthop, &target);
+	if (result != ROUTE_OK && result != ROUTE_UNRESOLVED) {
+		stats->answers_suppressed++;
+		return;
+	}
+	if (!icmp_limit_take(pipeline->limiter, packet_ip(p)->src_addr, tuple_realm(&p->tuple),
+			     pipeline->now_ms)) {
+		stats->answers_limited++;
+		return;
+	}
+	error = icmp_error_build(p, what, mtu, route_source(target.port), pipeline->config.buffers);
+	if (error == NULL)
+		return;
+	stats->answers[what]++;
+	transmit_own(pipeline, error, nexthop, &target);
+}
+
+/* Step 8: refused packets end here: counted, answered where the verdict says so, freed. */
+void step_answer(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
+
+		if (p->kind != PACKET_REFUSED)
+			continue;
+		pipeline->config.stats->verdict[p->verdict]++;
+		if (verdicts[p->verdict].answer != ANSWER_NONE)
+			answer(pipeline, p, verdicts[p->verdict].answer);
+		rte_pktmbuf_free(p->mbuf);
+	}
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_BURST_H
+#define WEIR_BURST_H
+
+#include "pipeline.h"
+
+/*
+ * Private to the pipeline: a burst under way, and the steps that take it.
+ *
+ * A packet is on one of two lists. Plain: its session was found and its next hop is known, so it is
+ * only tracked, translated and sent, in tight loops. Odd: everything else, one by one. A packet
+ * leaves the plain list for the odd one, never back.
+ */
+
+#define TX_ROOM 128 /* frames kept for a port before they are sent */
+
+struct out {
+	uint32_t n;
+	struct rte_mbuf *frame[TX_ROOM];
+	uint8_t verdict[TX_ROOM]; /* VERDICT_COUNT: not a received packet, or already counted */
+};
+
+struct burst {
+	uint32_t n;
+	uint32_t plain_n, odd_n;
+	uint8_t plain[BURST_MAX], odd[BURST_MAX];
+	struct packet packet[BURST_MAX];
+	/* odd packets only */
+	struct session *second[BURST_MAX];     /* hairpin: the session of the destination half */
+	struct route_target target[BURST_MAX]; /* where route sends it */
+};
+
+_Static_assert(IFACES_MAX <= 32, "out_ports has a bit for each port");
+
+struct pipeline {
+	struct pipeline_config config;
+	struct icmp_limiter *limiter;
+	struct hold *hold;
+	uint64_t now_ms;
+	uint32_t now;        /* seconds */
+	uint32_t generation; /* of routes, as this burst began */
+	struct burst burst;
+	uint32_t out_ports; /* bit by port: something is in line for it */
+	struct out out[IFACES_MAX];
+};
+
+/* What a packet in the hold queue is: its token. */
+enum held { HELD_PACKET, HELD_ANSWER };
+
+static inline void burst_add_odd(struct burst *burst, const struct packet *p)
+{
+	burst->odd[burst->odd_n++] = (uint8_t)(p - burst->packet);
+}
+
+static inline bool from_inside(const struct packet *p)
+{
+	return tuple_realm(&p->tuple) != REALM_OUTSIDE;
+}
+
+/* The other half of a hairpinned packet, or NULL. */
+static inline struct session *second_half(const struct burst *burst, const struct packet *p)
+{
+	return burst->second[p - burst->packet];
+}
+
+/* Where an odd packet goes next; set by route. */
+static inline struct route_target *route_target_of(struct burst *burst, const struct packet *p)
+{
+	return &burst->target[p - burst->packet];
+}
+
+/* The steps, in their order; each in the file of its name. */
+void step_parse(struct pipeline *pipeline);
+void step_find(struct pipeline *pipeline);
+void step_hairpin(struct pipeline *pipeline);
+void step_route(struct pipeline *pipeline);
+void step_admit(struct pipeline *pipeline);
+void step_hold(struct pipeline *pipeline);
+void step_track(struct pipeline *pipeline);
+void step_translate(struct pipeline *pipeline);
+void step_answer(struct pipeline *pipeline);
+void step_transmit(struct pipeline *pipeline);
+
+/* ---- shared by steps ---- */
+
+/* Puts a frame, link header and all, in line for a port. */
+void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
+		    uint8_t verdict);
+
+/* Sends a packet of weir's own, from its IP header on, to `target`, or lets it wait. */
+void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
+		  const struct route_target *target);
+
+/* Packets that waited: sends, walks or fails them. */
+void hold_release(struct pipeline *pipeline);
+
+#endif

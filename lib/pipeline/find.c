@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_prefetch.h>
+
+#include "burst.h"
+
+/* Takes the candidates of one home through one bulk look-up. */
+static void find_in(struct burst *burst, uint8_t home, const uint8_t candidate[], uint32_t n)
+{
+	const struct tuple *key[BURST_MAX];
+	uint32_t hash[BURST_MAX];
+	void *value[BURST_MAX];
+	uint64_t hits;
+
+	for (uint32_t i = 0; i < n; i++) {
+		key[i] = &burst->packet[candidate[i]].tuple;
+		hash[i] = burst->packet[candidate[i]].hash;
+	}
+	hits = table_find_bulk(sessions_table(nats[home]->sessions), key, hash, n, value);
+	for (uint32_t i = 0; i < n; i++) {
+		struct packet *p = &burst->packet[candidate[i]];
+
+		if (unlikely(!(hits & UINT64_C(1) << i)))
+			continue;
+		p->session = session_of((uintptr_t)value[i], &p->direction);
+		rte_prefetch0(p->session);
+		rte_prefetch0(&p->session->packets);
+	}
+}
+
+/* With several workers: each candidate in the table of its home. */
+static void find_by_home(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+	uint8_t candidate[BURST_MAX];
+	uint64_t homes = 0;
+
+	for (uint32_t i = 0; i < burst->plain_n; i++) {
+		struct packet *p = &burst->packet[burst->plain[i]];
+		int home = nat_home_of(&p->tuple);
+
+		/* what nobody is the home of is looked for here: it is not found */
+		p->home = home < 0 ? pipeline->config.worker : (uint8_t)home;
+		homes |= UINT64_C(1) << p->home;
+	}
+	for (; homes != 0; homes &= homes - 1) {
+		uint8_t home = (uint8_t)__builtin_ctzll(homes);
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < burst->plain_n; i++)
+			if (burst->packet[burst->plain[i]].home == home)
+				candidate[n++] = burst->plain[i];
+		find_in(burst, home, candidate, n);
+	}
+}
+
+/* The session that an ICMP error is about. */
+static void find_quoted(struct packet *p)
+{
+	int home = nat_home_of(&p->tuple);
+	uintptr_t value = 0;
+
+	if (home >= 0)
+		value = table_find(sessions_table(nats[home]->sessions), &p->tuple, p->hash);
+	if (value == 0)
+		return packet_refuse(p, VERDICT_ERROR_NO_SESSION);
+	p->session = session_of(value, &p->direction);
+}
+
+/* No session, and only the home makes one. */
+static void hand_over(struct pipeline *pipeline, struct packet *p)
+{
+	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
+		return packet_refuse(p, VERDICT_HANDOVER_FULL);
+	p->kind = PACKET_GONE;
+	pipeline->config.stats->handed_over++;
+}
+
+/*
+ * Whether nothing can stop the packet any more: its session was found, and keeps a next hop that is
+ * still right. A hairpin session keeps none.
+ */
+static bool is_plain(const struct packet *p, uint32_t generation)
+{
+	const struct session *session = p->session;
+
+	return session->generation[p->direction] == generation && p->ttl > 1 &&
+	       p->length <= nexthops[session->nexthop[p->direction]].mtu;
+}
+
+/*
+ * Step 2: the session of each packet, by bulk look-up in its home's table; then plain packets are
+ * told from odd ones. What has no session and another home goes there.
+ */
+void step_find(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+	uint32_t candidates = burst->plain_n;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++)
+		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
+			find_quoted(&burst->packet[burst->odd[i]]);
+	if (candidates == 0)
+		return;
+	if (likely(home_workers == 1))
+		find_in(burst, 0, burst->plain, candidates);
+	else
+		find_by_home(pipeline);
+
+	burst->plain_n = 0;
+	for (uint32_t i = 0; i < candidates; i++) {
+		struct packet *p = &burst->packet[burst->plain[i]];
+
+		if (likely(p->session != NULL && is_plain(p, pipeline->generation))) {
+			p->nexthop = p->session->nexthop[p->direction];
+			burst->plain[burst->plain_n++] = burst->plain[i];
+			continue;
+		}
+		burst_add_odd(burst, p);
+		if (p->session == NULL && home_workers > 1 && p->home != pipeline->config.worker)
+			hand_over(pipeline, p);
+	}
+}

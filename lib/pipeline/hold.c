@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "burst.h"
+
+/*
+ * A packet whose next hop is not known waits as it came, and takes the walk again once it is: so it
+ * is tracked and translated once, and an error about it quotes it right.
+ */
+static void hold(struct pipeline *pipeline, struct packet *p)
+{
+	const struct route_target *target = route_target_of(&pipeline->burst, p);
+	struct rte_mbuf *request;
+
+	if (!hold_packet(pipeline->hold, target, p->mbuf, HELD_PACKET, pipeline->now_ms, &request))
+		return packet_refuse(p, VERDICT_HOLD_FULL);
+	p->kind = PACKET_GONE;
+	pipeline->config.stats->held++;
+	if (request != NULL)
+		transmit_frame(pipeline, request, target->port, VERDICT_COUNT);
+}
+
+/* Packets whose neighbour is not known go into the hold queue. */
+void step_hold(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
+
+		if (p->kind < PACKET_ARP && p->nexthop == NEXTHOP_NONE)
+			hold(pipeline, p);
+	}
+}
+
+/* Nobody answered: the packet is refused, and its sender told. */
+static void fail(struct pipeline *pipeline, struct rte_mbuf *packet)
+{
+	struct burst *burst = &pipeline->burst;
+
+	burst->n = 1;
+	burst->packet[0].mbuf = packet;
+	step_parse(pipeline);
+	packet_refuse(&burst->packet[0], VERDICT_NO_NEIGHBOUR);
+	burst->odd[0] = 0;
+	burst->odd_n = 1;
+	step_answer(pipeline);
+}
+
+void hold_release(struct pipeline *pipeline)
+{
+	struct stats *stats = pipeline->config.stats;
+	struct hold_event event[BURST_MAX];
+	struct rte_mbuf *packet[BURST_MAX];
+	uint32_t n, packets = 0;
+
+	if (likely(hold_count(pipeline->hold) == 0))
+		return;
+	n = hold_poll(pipeline->hold, pipeline->now_ms, event, BURST_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		bool own = event[i].what == HOLD_REQUEST || event[i].token == HELD_ANSWER;
+
+		if (!own)
+			stats->held--;
+		if (event[i].what == HOLD_FAILED && own)
+			rte_pktmbuf_free(event[i].mbuf);
+		else if (event[i].what == HOLD_FAILED)
+			fail(pipeline, event[i].mbuf);
+		else if (own)
+			transmit_frame(pipeline, event[i].mbuf, event[i].port, VERDICT_COUNT);
+		else
+			packet[packets++] = event[i].mbuf;
+	}
+	if (packets > 0)
+		pipeline_run(pipeline, packet, packets);
+	else if (n > 0)
+		step_transmit(pipeline);
+}

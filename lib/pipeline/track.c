@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <netinet/in.h>
+
+#include "burst.h"
+
+/* Follows a packet in its session. False: it is refused. */
+static inline bool track(struct session *session, uint32_t direction, struct packet *p,
+			 uint32_t now)
+{
+	if (tuple_proto(&p->tuple) == IPPROTO_TCP &&
+	    unlikely(!session_track_tcp(session, direction, p->tcp_event))) {
+		packet_refuse(p, VERDICT_BAD_TCP_STATE);
+		return false;
+	}
+	session_count(session, direction, p->length, now);
+	return true;
+}
+
+/*
+ * Step 6: TCP state, time stamps, counters. ICMP errors neither refresh nor end anything
+ * (RFC 5508 REQ-6, RFC 5382 REQ-10).
+ */
+void step_track(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < burst->plain_n; i++) {
+		struct packet *p = &burst->packet[burst->plain[i]];
+
+		if (likely(track(p->session, p->direction, p, pipeline->now)))
+			burst->plain[kept++] = burst->plain[i];
+		else
+			burst_add_odd(burst, p);
+	}
+	burst->plain_n = kept;
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
+		struct session *second = second_half(burst, p);
+
+		if (p->kind == PACKET_QUERY && track(p->session, p->direction, p, pipeline->now) &&
+		    second != NULL)
+			track(second, 1, p, pipeline->now);
+	}
+}

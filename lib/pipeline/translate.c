@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_ip_frag.h>
+
+#include "burst.h"
+#include "checksum.h"
+#include "rewrite.h"
+
+/* Bytes behind the IP packet in the frame are padding: not sent on. */
+static inline void trim(const struct packet *p)
+{
+	uint32_t frame = rte_pktmbuf_pkt_len(p->mbuf);
+
+	if (unlikely(frame != (uint32_t)p->l3 + p->length))
+		rte_pktmbuf_trim(p->mbuf, (uint16_t)(frame - p->l3 - p->length));
+}
+
+static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
+{
+	memcpy(rte_pktmbuf_mtod(frame, void *), nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
+}
+
+/* What the packet of two sessions becomes: the source of the one, the destination of the other. */
+static struct rewrite hairpin_rewrite(const struct session *session, const struct session *second)
+{
+	struct rewrite source = session_rewrite(session, 0);
+	struct rewrite destination = session_rewrite(second, 1);
+
+	return (struct rewrite){
+		.src = source.src,
+		.dst = destination.dst,
+		.sport = source.sport,
+		.dport = destination.dport,
+		.l3_delta = checksum_fold((uint64_t)source.l3_delta + destination.l3_delta),
+		.l4_delta = checksum_fold((uint64_t)source.l4_delta + destination.l4_delta),
+	};
+}
+
+/*
+ * An ICMP error: the quoted packet goes back to what its sender sent, so that it knows it again;
+ * the outer destination is that sender (RFC 5508 REQ-4, REQ-5). An error from the inside comes, for
+ * the outside, from the public address, whoever sent it.
+ */
+static void translate_error(struct packet *p)
+{
+	const struct session *session = p->session;
+	const struct tuple *other = &session->tuple[p->direction ^ 1];
+	struct rewrite quoted = session_rewrite(session, p->direction);
+	rte_be32_t src = p->direction == 0 ? quoted.src : packet_ip(p)->src_addr;
+
+	quoted.src = other->src;
+	quoted.dst = other->dst;
+	quoted.sport = other->sport;
+	quoted.dport = other->dport;
+	rewrite_error(p, &quoted, src, other->src);
+}
+
+/* Most fragments that a packet is cut into: 64 KB by the smallest MTU of an interface. */
+#define FRAGMENTS_MAX 128
+
+/* Cuts a translated packet for its next hop, RFC 791 section 3.2, and sends the fragments. */
+static void send_fragments(struct pipeline *pipeline, struct packet *p)
+{
+	const struct nexthop *nexthop = &nexthops[p->nexthop];
+	struct rte_mbuf *fragment[FRAGMENTS_MAX];
+	int32_t n;
+
+	rte_pktmbuf_adj(p->mbuf, p->l3);
+	n = rte_ipv4_fragment_copy_nonseg_packet(p->mbuf, fragment, FRAGMENTS_MAX, nexthop->mtu,
+						 pipeline->config.buffers);
+	rte_pktmbuf_free(p->mbuf);
+	p->kind = PACKET_GONE;
+	pipeline->config.stats->verdict[n > 0 ? VERDICT_FRAGMENTED : VERDICT_NO_BUFFER]++;
+	for (int32_t i = 0; i < n; i++) {
+		struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(fragment[i], struct rte_ipv4_hdr *);
+
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		transmit_own(pipeline, fragment[i], p->nexthop, NULL);
+	}
+}
+
+static void send_translated(struct pipeline *pipeline, struct packet *p, enum verdict verdict)
+{
+	const struct nexthop *nexthop = &nexthops[p->nexthop];
+
+	trim(p);
+	if (unlikely(p->length > nexthop->mtu))
+		return send_fragments(pipeline, p);
+	write_link_header(p->mbuf, p->nexthop);
+	transmit_frame(pipeline, p->mbuf, nexthop->port, (uint8_t)verdict);
+}
+
+static void translate_odd(struct pipeline *pipeline, struct packet *p)
+{
+	const struct session *second = second_half(&pipeline->burst, p);
+	struct rewrite rw;
+
+	switch (p->kind) {
+	case PACKET_QUERY:
+		rw = second != NULL ? hairpin_rewrite(p->session, second)
+				    : session_rewrite(p->session, p->direction);
+		rewrite_packet(p, &rw);
+		send_translated(pipeline, p,
+				second != NULL ? VERDICT_HAIRPINNED : VERDICT_TRANSLATED);
+		break;
+	case PACKET_ERROR:
+		translate_error(p);
+		send_translated(pipeline, p, VERDICT_ERROR_TRANSLATED);
+		break;
+	case PACKET_ROUTED:
+		rewrite_ttl(p);
+		send_translated(pipeline, p, VERDICT_ROUTED);
+		break;
+	case PACKET_ECHO:
+		icmp_echo_answer(p);
+		send_translated(pipeline, p, VERDICT_ECHO_ANSWERED);
+		break;
+	}
+}
+
+/* Step 7: the only one that writes a packet's bytes. What was not refused by now is sent. */
+void step_translate(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
+	for (uint32_t i = 0; i < burst->plain_n; i++) {
+		struct packet *p = &burst->packet[burst->plain[i]];
+		struct rewrite rw = session_rewrite(p->session, p->direction);
+
+		rewrite_packet(p, &rw);
+		trim(p);
+		write_link_header(p->mbuf, p->nexthop);
+		transmit_frame(pipeline, p->mbuf, nexthops[p->nexthop].port, VERDICT_TRANSLATED);
+	}
+	for (uint32_t i = 0; i < burst->odd_n; i++)
+		translate_odd(pipeline, &burst->packet[burst->odd[i]]);
+}

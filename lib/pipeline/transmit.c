@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "burst.h"
+
+/* Sends what is in line for a port. What the port does not take is lost, and counted so. */
+static void flush(struct pipeline *pipeline, uint16_t port)
+{
+	struct stats *stats = pipeline->config.stats;
+	struct out *out = &pipeline->out[port];
+	uint32_t sent;
+
+	sent = pipeline->config.transmit(pipeline->config.context, port, out->frame,
+					 (uint16_t)out->n);
+	stats->sent += sent;
+	for (uint32_t i = 0; i < sent; i++)
+		stats->verdict[out->verdict[i]]++;
+	for (uint32_t i = sent; i < out->n; i++) {
+		stats->verdict[out->verdict[i] == VERDICT_COUNT ? VERDICT_COUNT
+								: VERDICT_TX_FULL]++;
+		rte_pktmbuf_free(out->frame[i]);
+	}
+	out->n = 0;
+}
+
+void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
+		    uint8_t verdict)
+{
+	struct out *out = &pipeline->out[port];
+
+	out->frame[out->n] = frame;
+	out->verdict[out->n] = verdict;
+	pipeline->out_ports |= 1u << port;
+	if (unlikely(++out->n == TX_ROOM))
+		flush(pipeline, port);
+}
+
+void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
+		  const struct route_target *target)
+{
+	struct rte_mbuf *request = NULL;
+	char *header = rte_pktmbuf_prepend(packet, RTE_ETHER_HDR_LEN);
+
+	if (header == NULL) {
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	if (nexthop >= NEXTHOP_FIRST) {
+		memcpy(header, nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
+		transmit_frame(pipeline, packet, nexthops[nexthop].port, VERDICT_COUNT);
+		return;
+	}
+	if (!hold_packet(pipeline->hold, target, packet, HELD_ANSWER, pipeline->now_ms, &request))
+		rte_pktmbuf_free(packet);
+	else if (request != NULL)
+		transmit_frame(pipeline, request, target->port, VERDICT_COUNT);
+}
+
+/* Step 9: every port's line is sent. */
+void step_transmit(struct pipeline *pipeline)
+{
+	for (; pipeline->out_ports != 0; pipeline->out_ports &= pipeline->out_ports - 1)
+		flush(pipeline, (uint16_t)__builtin_ctz(pipeline->out_ports));
+}
