@@ -39,14 +39,17 @@ skip() {
 
 # expect TEXT COMMAND...: the command's output is shown only when it fails.
 expect() {
-	local text=$1 output
+	local text=$1 output=$RUN_DIR/output
 
 	shift
-	if output=$("$@" 2>&1); then
+	if "$@" >"$output" 2>&1; then
 		ok "$text"
 	else
 		failed "$text"
-		printf '%s\n' "\$ $*" "$output" | sed 's/^/    /'
+		{
+			printf '$ %s\n' "$*"
+			tail -n 40 "$output"
+		} | sed 's/^/    /'
 	fi
 }
 
@@ -64,7 +67,7 @@ not() {
 
 # expect_equal TEXT WANTED FOUND
 expect_equal() {
-	if [ "$2" = "$3" ]; then
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then
 		ok "$1"
 	else
 		failed "$1: wanted '$2', found '$3'"
@@ -89,18 +92,15 @@ run_setup() {
 	run_begin $$
 }
 
-# config [MORE]: writes the usual config with more sections to $CONFIG.
+# config [SECTION...]: writes the usual config with more sections to $CONFIG. POOL_ADDRESSES and
+# POOL_OPTIONS (", key: value") change its pool.
 config() {
 	CONFIG=$RUN_DIR/weir.yaml
 	{
 		weir_config_base
-		cat <<-END
-			pools:
-			  - name: main
-			    addresses: [203.0.113.0/28]
-			    ${POOL:-}
-		END
-		printf '%s\n' "$@"
+		printf 'pools:\n  - {name: main, addresses: [%s]%s}\n' \
+			"${POOL_ADDRESSES:-203.0.113.0/28}" "${POOL_OPTIONS:-}"
+		[ $# = 0 ] || printf '%s\n' "$@"
 	} >"$CONFIG"
 }
 
@@ -152,10 +152,6 @@ net() {
 	inside net "$@"
 }
 
-traffic() {
-	/usr/bin/python3 "$FUNCTIONAL/traffic.py" "$@"
-}
-
 # serve LABEL ARGUMENT...: a traffic.py server in that namespace, until the run ends.
 serve() {
 	local label=$1 log
@@ -173,14 +169,42 @@ show() {
 
 # verdict NAME: how many packets ended so.
 verdict() {
-	show verdicts "[.. | objects | select(.name? == \"$1\") | .packets] | add // 0"
+	show verdicts ".$1"
 }
 
-# sessions: how many stand.
-sessions() {
-	show info .sessions
+# in_all WHAT: the sum of a figure over the workers.
+in_all() {
+	show workers "[.workers[].$1] | add"
 }
 
 no_sessions() {
-	[ "$(sessions)" = 0 ]
+	[ "$(in_all sessions)" = 0 ]
+}
+
+# Every packet received has ended in one verdict, or waits.
+accounts_balance() {
+	local received ended
+
+	read -r received ended < <(show verdicts '"\(.received - .waiting) \(del(.received, .waiting) | add)"')
+	printf '%s received and not waiting, %s ended\n' "${received:-?}" "${ended:-?}"
+	[ "${received:-0}" -gt 0 ] && [ "$received" = "$ended" ]
+}
+
+# telemetry COMMAND: DPDK's own client's answer, JSON.
+telemetry() {
+	printf '%s\n' "$1" | dpdk-telemetry.py -f "weir-$RUN_ID" | tail -n 1
+}
+
+# ping_all LABEL OPTION...: none is lost.
+ping_all() {
+	local output
+
+	output=$(inside "$1" ping -n -W 3 "${@:2}")
+	printf '%s\n' "$output"
+	grep -q ' 0% packet loss' <<<"$output"
+}
+
+# many PROTOCOL SOURCE COUNT: so many clients of the server's port 8000 all get their answer.
+many() {
+	sub timeout 100 /usr/bin/python3 "$FUNCTIONAL/traffic.py" "$1" "$2" $SERVER 8000 "$3"
 }

@@ -8,14 +8,6 @@
 . "$(dirname "$0")/lib.sh"
 net_up "$SMALL"
 
-ping_all() {
-	local output
-
-	output=$(inside "$1" ping -n -W 3 "${@:2}")
-	printf '%s\n' "$output"
-	grep -q ' 0% packet loss' <<<"$output"
-}
-
 # Both with one identifier, so that they would meet on the outside.
 ping_together() {
 	local first second status=0
@@ -35,4 +27,5 @@ expect "weir's inside address answers" ping_all sub -c 3 -i 0.2 100.64.0.1
 expect "weir's outside address answers" ping_all net -c 3 -i 0.2 198.51.100.1
 expect "two subscribers with one identifier both get their answers" ping_together
 expect_not "a pool address nobody uses gives no answer" ping_all net -c 2 -i 0.2 -W 1 203.0.113.9
+expect "every packet is accounted for" wait_until 5 accounts_balance
 finish

@@ -44,11 +44,10 @@ expect "20 MB arrive at the server as sent" upload
 expect "a closed port is refused at once: the reset passes" refused
 
 serve net tcp-server $SERVER 8000
-expect "2000 short connections all work" sub timeout 100 /usr/bin/python3 \
-	"$FUNCTIONAL/traffic.py" tcp $SUB $SERVER 8000 2000
+expect "2000 short connections all work" many tcp $SUB 2000
 expect "their sessions end" wait_until 20 no_sessions
-expect "and work again with the ports given back" sub timeout 100 /usr/bin/python3 \
-	"$FUNCTIONAL/traffic.py" tcp $SUB $SERVER 8000 2000
+expect "and work again with the ports given back" many tcp $SUB 2000
 expect_not "the server cannot open a connection that nobody asked for" \
 	net nc -z -w 2 203.0.113.5 80
+expect "every packet is accounted for" wait_until 5 accounts_balance
 finish
