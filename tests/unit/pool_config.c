@@ -188,12 +188,13 @@ static void pools_are_shown(void **state)
 	json_decref(wanted);
 }
 
-/* Telemetry gets many pools a page at a time, and no pool twice. */
+/* Telemetry gets many pools a page of 32 at a time, each pool once; others get all at once. */
 static void pools_are_paged(void **state)
 {
 	struct pool_config config[70];
 	char name[16], address[16];
-	uint32_t seen = 0;
+	uint32_t seen = 0, pages = 0;
+	json_t *all;
 
 	(void)state;
 	for (uint32_t i = 0; i < RTE_DIM(config); i++) {
@@ -203,7 +204,7 @@ static void pools_are_paged(void **state)
 		config[i].port_range.last = 2047;
 	}
 	assert_int_equal(pools_setup(config, RTE_DIM(config), WORKERS), 0);
-	for (json_int_t from = 0;;) {
+	for (json_int_t from = 0;; pages++) {
 		char text[16];
 		json_t *answer, *pool;
 		size_t i;
@@ -219,6 +220,11 @@ static void pools_are_paged(void **state)
 			break;
 	}
 	assert_int_equal(seen, RTE_DIM(config));
+	assert_int_equal(pages, 2);
+	all = run_show(json_object(), false);
+	assert_int_equal(json_array_size(json_object_get(all, "pools")), RTE_DIM(config));
+	assert_null(json_object_get(all, "next"));
+	json_decref(all);
 	for (uint32_t i = 0; i < RTE_DIM(config); i++)
 		support_pool_config_clean(&config[i]);
 	assert_null(run_show(json_pack("{s:s}", "from", "x"), false));
