@@ -101,8 +101,8 @@ const char *cmd_arg(const struct cmd_call *call, const char *name, uint32_t i)
 			return text_of(value);
 		text = as_text(value); /* kept in the arguments, so that it lives as long */
 		return text != NULL && json_object_set_new(call->args, name, text) == 0
-			   ? text_of(text)
-			   : NULL;
+			       ? text_of(text)
+			       : NULL;
 	}
 	value = i != CMD_NAMED ? json_array_get(list, i) : NULL;
 	if (json_is_string(value))
@@ -111,13 +111,17 @@ const char *cmd_arg(const struct cmd_call *call, const char *name, uint32_t i)
 	return text != NULL && json_array_set_new(list, i, text) == 0 ? text_of(text) : NULL;
 }
 
+/* Whether `name` is one of the words of `names`. */
 static bool names_have(const char *names, const char *name)
 {
-	size_t n = strlen(name);
+	while (*names != '\0') {
+		size_t n = strcspn(names, " ");
 
-	for (const char *at = names; (at = strstr(at, name)) != NULL; at += n)
-		if ((at == names || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0') && n > 0)
+		if (strlen(name) == n && memcmp(names, name, n) == 0)
 			return true;
+		names += n;
+		names += strspn(names, " ");
+	}
 	return false;
 }
 
@@ -144,17 +148,18 @@ static json_t *show_help(struct cmd_call *call __rte_unused)
 
 	for (uint32_t i = 0; i < commands_n; i++)
 		json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s, s:b}", "path", commands[i]->path, "usage",
-				    commands[i]->usage != NULL ? commands[i]->usage : "", "help",
-				    commands[i]->help, "changes", commands[i]->changes));
+			list,
+			json_pack("{s:s, s:s, s:s, s:b}", "path", commands[i]->path, "usage",
+				  commands[i]->usage != NULL ? commands[i]->usage : "", "help",
+				  commands[i]->help, "changes", commands[i]->changes));
 	return json_pack("{s:o}", "commands", list);
 }
 
 static const struct cmd help_cmd = {
-    .path = "/weir/help",
-    .help = "Every command of weir. No parameters.",
-    .names = "",
-    .where = CMD_READS,
-    .run = show_help,
+	.path = "/weir/help",
+	.help = "Every command of weir. No parameters.",
+	.names = "",
+	.where = CMD_READS,
+	.run = show_help,
 };
 CMD_REGISTER(help_cmd);

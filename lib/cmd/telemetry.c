@@ -256,7 +256,9 @@ static json_t *args_of(const char *params)
 
 	rte_strscpy(text, params != NULL ? params : "", sizeof(text));
 	make_printable(text);
-	while (text[0] != '\0' && (word = strsep(&rest, ",")) != NULL) {
+	if (text[0] == '\0')
+		return args;
+	while ((word = strsep(&rest, ",")) != NULL) {
 		char *value = strchr(word, '=');
 
 		if (value == NULL) {
