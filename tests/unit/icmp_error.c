@@ -171,8 +171,7 @@ static void only_hosts_are_answered(void **state)
 		assert_true(allowed_between(hosts[i], "198.51.100.1"));
 }
 
-/* An error about `spec` as it goes on the wire: with a link header, which its headroom must take.
- */
+/* An error about `spec` as on the wire: with a link header, which its headroom must take. */
 static struct rte_mbuf *error_about(const struct frame_spec *spec, enum answer answer, uint16_t mtu)
 {
 	struct rte_mbuf *frame = frame_build(pool, spec);
