@@ -14,7 +14,7 @@
 #include "client.h"
 #include "weirctl.h"
 
-#define ANSWER_SECONDS 10
+#define ANSWER_SECONDS 30 /* clearing very many sessions takes a while */
 
 static FILE *stream;
 
