@@ -94,6 +94,6 @@ bool cmd_args_known(const struct cmd *cmd, struct cmd_call *call);
 
 /* Sets call->error and returns NULL. */
 json_t *cmd_fail(struct cmd_call *call, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 #endif

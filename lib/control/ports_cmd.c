@@ -46,10 +46,10 @@ static void add_counters(json_t *port, uint16_t id)
 		const char *name;
 		uint64_t value;
 	} counters[] = {
-	    {"rx_packets", stats.ipackets}, {"tx_packets", stats.opackets},
-	    {"rx_bytes", stats.ibytes},     {"tx_bytes", stats.obytes},
-	    {"rx_missed", stats.imissed},   {"rx_errors", stats.ierrors},
-	    {"rx_nombuf", stats.rx_nombuf}, {"tx_errors", stats.oerrors},
+		{"rx_packets", stats.ipackets}, {"tx_packets", stats.opackets},
+		{"rx_bytes", stats.ibytes},     {"tx_bytes", stats.obytes},
+		{"rx_missed", stats.imissed},   {"rx_errors", stats.ierrors},
+		{"rx_nombuf", stats.rx_nombuf}, {"tx_errors", stats.oerrors},
 	};
 
 	for (size_t i = 0; i < RTE_DIM(counters); i++)
@@ -77,10 +77,10 @@ static json_t *show_ports(struct cmd_call *call __rte_unused)
 
 /* In the control thread: some drivers' link and statistics calls take one caller at a time. */
 static const struct cmd ports_cmd = {
-    .path = "/weir/ports",
-    .help = "The interfaces' devices: link, packets, bytes, losses. No parameters.",
-    .names = "",
-    .where = CMD_CONTROL,
-    .run = show_ports,
+	.path = "/weir/ports",
+	.help = "The interfaces' devices: link, packets, bytes, losses. No parameters.",
+	.names = "",
+	.where = CMD_CONTROL,
+	.run = show_ports,
 };
 CMD_REGISTER(ports_cmd);

@@ -201,7 +201,7 @@ static struct client *client_place(void)
 static void turn_away(int fd)
 {
 	static const char text[] =
-	    "{\"ok\":false,\"error\":\"too many clients of the control socket\"}\n";
+		"{\"ok\":false,\"error\":\"too many clients of the control socket\"}\n";
 
 	if (send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		LOG(DEBUG, "a client was turned away without a word");
@@ -225,7 +225,7 @@ static void accept_client(struct evconnlistener *of, evutil_socket_t fd,
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
 	*client = (struct client){.uid = peer.uid};
 	client->stream =
-	    bufferevent_socket_new(evconnlistener_get_base(of), fd, BEV_OPT_CLOSE_ON_FREE);
+		bufferevent_socket_new(evconnlistener_get_base(of), fd, BEV_OPT_CLOSE_ON_FREE);
 	if (client->stream == NULL) {
 		close(fd);
 		return;

@@ -35,7 +35,8 @@ _weirctl() {
 				awk -v have="${command#help}" '
 					{ sub(/^ /, "", have) }
 					have == "" { print $1 }
-					have != "" && $1 == have && NF > 1 { print $2 }')
+					have != "" && $1 == have && NF > 1 { print $2 }' |
+				sort -u)
 			;;
 		esac
 		words="$words --json --socket --help"
