@@ -108,16 +108,14 @@ void nat_destroy(struct nat *nat)
 
 int nat_home_of(const struct tuple *tuple)
 {
-	struct pool_address *address;
-	struct block *block;
+	const struct pool_address *address;
 
 	if (tuple_realm(tuple) != REALM_OUTSIDE)
 		return home_of_subscriber(tuple->src);
 	address = pool_address_find(tuple->dst);
 	if (address == NULL)
 		return -1;
-	block = pool_address_block(address, rte_be_to_cpu_16(tuple->dport));
-	return block != NULL ? block_home(block) : -1;
+	return pool_address_home(address, rte_be_to_cpu_16(tuple->dport));
 }
 
 /* Slots of the session table that a request to end sessions looks at in one loop. */

@@ -83,6 +83,11 @@ void step_transmit(struct pipeline *pipeline);
 
 /* ---- shared by steps ---- */
 
+static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
+{
+	memcpy(rte_pktmbuf_mtod(frame, void *), nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
+}
+
 /* Puts a frame, link header and all, in line for a port. */
 void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
 		    uint8_t verdict);

@@ -45,9 +45,20 @@ static void fail(struct pipeline *pipeline, struct rte_mbuf *packet)
 	step_answer(pipeline);
 }
 
+/* An answer of weir's own, or a repeated request: sent, or given up. */
+static void release_own(struct pipeline *pipeline, const struct hold_event *event)
+{
+	if (event->what == HOLD_FAILED) {
+		rte_pktmbuf_free(event->mbuf);
+		return;
+	}
+	if (event->what == HOLD_SEND)
+		write_link_header(event->mbuf, event->nexthop);
+	transmit_frame(pipeline, event->mbuf, event->port, VERDICT_COUNT);
+}
+
 void hold_release(struct pipeline *pipeline)
 {
-	struct stats *stats = pipeline->config.stats;
 	struct hold_event event[BURST_MAX];
 	struct rte_mbuf *packet[BURST_MAX];
 	uint32_t n, packets = 0;
@@ -56,18 +67,15 @@ void hold_release(struct pipeline *pipeline)
 		return;
 	n = hold_poll(pipeline->hold, pipeline->now_ms, event, BURST_MAX);
 	for (uint32_t i = 0; i < n; i++) {
-		bool own = event[i].what == HOLD_REQUEST || event[i].token == HELD_ANSWER;
-
-		if (!own)
-			stats->held--;
-		if (event[i].what == HOLD_FAILED && own)
-			rte_pktmbuf_free(event[i].mbuf);
-		else if (event[i].what == HOLD_FAILED)
-			fail(pipeline, event[i].mbuf);
-		else if (own)
-			transmit_frame(pipeline, event[i].mbuf, event[i].port, VERDICT_COUNT);
-		else
+		if (event[i].what == HOLD_REQUEST || event[i].token == HELD_ANSWER) {
+			release_own(pipeline, &event[i]);
+			continue;
+		}
+		pipeline->config.stats->held--;
+		if (event[i].what == HOLD_SEND)
 			packet[packets++] = event[i].mbuf;
+		else
+			fail(pipeline, event[i].mbuf);
 	}
 	if (packets > 0)
 		pipeline_run(pipeline, packet, packets);

@@ -53,4 +53,7 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms);
  */
 void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);
 
+/* Sends a frame that the control thread made, and takes it over. */
+void pipeline_transmit(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port);
+
 #endif

@@ -14,11 +14,6 @@ static inline void trim(const struct packet *p)
 		rte_pktmbuf_trim(p->mbuf, (uint16_t)(frame - p->l3 - p->length));
 }
 
-static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
-{
-	memcpy(rte_pktmbuf_mtod(frame, void *), nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
-}
-
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
 static struct rewrite hairpin_rewrite(const struct session *session, const struct session *second)
 {

@@ -37,14 +37,13 @@ void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t n
 		  const struct route_target *target)
 {
 	struct rte_mbuf *request = NULL;
-	char *header = rte_pktmbuf_prepend(packet, RTE_ETHER_HDR_LEN);
 
-	if (header == NULL) {
+	if (rte_pktmbuf_prepend(packet, RTE_ETHER_HDR_LEN) == NULL) {
 		rte_pktmbuf_free(packet);
 		return;
 	}
 	if (nexthop >= NEXTHOP_FIRST) {
-		memcpy(header, nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
+		write_link_header(packet, nexthop);
 		transmit_frame(pipeline, packet, nexthops[nexthop].port, VERDICT_COUNT);
 		return;
 	}
@@ -52,6 +51,12 @@ void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t n
 		rte_pktmbuf_free(packet);
 	else if (request != NULL)
 		transmit_frame(pipeline, request, target->port, VERDICT_COUNT);
+}
+
+void pipeline_transmit(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port)
+{
+	transmit_frame(pipeline, frame, port, VERDICT_COUNT);
+	step_transmit(pipeline);
 }
 
 /* Step 9: every port's line is sent. */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include <rte_bus.h>
+#include <rte_ethdev.h>
+
+#include "home.h"
+#include "log.h"
+#include "port.h"
+
+LOG_TYPE(port);
+
+struct port ports[IFACES_MAX];
+
+uint32_t port_poller(uint16_t id, uint32_t queue, uint32_t workers)
+{
+	return (queue + (ports[id].rx_queues < workers ? id : 0)) % workers;
+}
+
+/* "net_tap0,iface=x" is probed as "net_tap0". */
+static int port_by_device(const char *device, uint16_t *id)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	size_t length = strcspn(device, ",");
+
+	if (length >= sizeof(name))
+		return -EINVAL;
+	memcpy(name, device, length);
+	name[length] = '\0';
+	return rte_eth_dev_get_port_by_name(name, id);
+}
+
+/*
+ * Inside traffic is hashed on the source address alone, outside traffic on the destination: with
+ * our key and table a NIC then delivers subscribers home (nat/home.h). Where the device cannot,
+ * workers find each other's sessions anyway.
+ */
+static void choose_steering(const struct rte_eth_dev_info *info, enum side side,
+			    struct rte_eth_conf *conf)
+{
+	if (!(info->flow_type_rss_offloads & RTE_ETH_RSS_IPV4))
+		return;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+		.rss_key = info->hash_key_size == HOME_KEY_SIZE ? home_key : NULL,
+		.rss_key_len = info->hash_key_size == HOME_KEY_SIZE ? HOME_KEY_SIZE : 0,
+		.rss_hf = RTE_ETH_RSS_IPV4 |
+			  (side == SIDE_INSIDE ? RTE_ETH_RSS_L3_SRC_ONLY : RTE_ETH_RSS_L3_DST_ONLY),
+	};
+}
+
+/* The redirection table is the homes'. False: the device takes none. */
+static bool set_redirection(uint16_t id, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_rss_reta_entry64 reta[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+
+	if (info->reta_size == 0 || info->reta_size > RTE_ETH_RSS_RETA_SIZE_512)
+		return false;
+	memset(reta, 0, sizeof(reta));
+	for (uint32_t i = 0; i < info->reta_size; i++) {
+		struct rte_eth_rss_reta_entry64 *group = &reta[i / RTE_ETH_RETA_GROUP_SIZE];
+
+		group->mask |= UINT64_C(1) << i % RTE_ETH_RETA_GROUP_SIZE;
+		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] = home_table[i % HOME_TABLE_SIZE];
+	}
+	return rte_eth_dev_rss_reta_update(id, reta, info->reta_size) == 0;
+}
+
+static int configure(uint16_t id, struct port *port, const struct rte_eth_dev_info *info,
+		     const struct port_config *config)
+{
+	struct rte_eth_conf conf = {.rxmode.mtu = config->iface->mtu};
+	int error;
+
+	/* only a NIC hashes by itself; a vdev's RSS would be a filter program in the kernel */
+	if (port->rx_queues > 1 && rte_dev_bus(info->device) != NULL &&
+	    strcmp(rte_bus_name(rte_dev_bus(info->device)), "pci") == 0)
+		choose_steering(info, (enum side)config->iface->side, &conf);
+	error = rte_eth_dev_configure(id, port->rx_queues, port->tx_queues, &conf);
+	if (error != 0 && conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS) {
+		/* the device hashes, but not on one address alone */
+		conf.rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IPV4;
+		error = rte_eth_dev_configure(id, port->rx_queues, port->tx_queues, &conf);
+	} else {
+		port->steered = conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS;
+	}
+	return error;
+}
+
+static int setup_queues(uint16_t id, const struct port *port, const struct port_config *config)
+{
+	int socket = rte_eth_dev_socket_id(id);
+	int error;
+
+	for (uint16_t queue = 0; queue < port->rx_queues; queue++) {
+		uint32_t worker = port_poller(id, queue, config->workers);
+
+		error = rte_eth_rx_queue_setup(id, queue, (uint16_t)config->rx_descriptors,
+					       (unsigned int)socket, NULL, config->buffers[worker]);
+		if (error != 0)
+			return error;
+	}
+	for (uint16_t queue = 0; queue < port->tx_queues; queue++) {
+		error = rte_eth_tx_queue_setup(id, queue, (uint16_t)config->tx_descriptors,
+					       (unsigned int)socket, NULL);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static int add_interface(uint16_t id, const struct port_config *config)
+{
+	struct rte_ether_addr mac;
+	int error = rte_eth_macaddr_get(id, &mac);
+
+	if (error != 0)
+		return error;
+	if (config->iface->promiscuous)
+		rte_eth_promiscuous_enable(id);
+	return iface_add(config->iface, id, &mac);
+}
+
+static int set_up(uint16_t id, struct port *port, const struct port_config *config)
+{
+	struct rte_eth_dev_info info;
+	uint16_t rx = (uint16_t)config->rx_descriptors, tx = (uint16_t)config->tx_descriptors;
+	struct port_config adjusted = *config;
+	int error = rte_eth_dev_info_get(id, &info);
+
+	if (error != 0)
+		return error;
+	port->id = id;
+	port->rx_queues = (uint16_t)RTE_MIN(config->workers, info.max_rx_queues);
+	port->tx_queues = (uint16_t)RTE_MIN(config->workers, info.max_tx_queues);
+	error = configure(id, port, &info, config);
+	if (error != 0)
+		return error;
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
+	if (error != 0)
+		return error;
+	adjusted.rx_descriptors = rx;
+	adjusted.tx_descriptors = tx;
+	error = setup_queues(id, port, &adjusted);
+	if (error != 0)
+		return error;
+	/* a device without the call (net_memif) takes frames of any size */
+	error = rte_eth_dev_set_mtu(id, (uint16_t)config->iface->mtu);
+	if (error != 0 && error != -ENOTSUP)
+		return error;
+	error = rte_eth_dev_start(id);
+	if (error != 0)
+		return error;
+	port->steered = port->steered && set_redirection(id, &info);
+	return add_interface(id, config);
+}
+
+int port_start(const struct port_config *config)
+{
+	const struct iface_config *iface = config->iface;
+	struct port *port;
+	uint16_t id;
+	int error = port_by_device(iface->device, &id);
+
+	if (error != 0 || id >= IFACES_MAX) {
+		LOG(ERR, "interface %s: there is no device %s", iface->name, iface->device);
+		return -ENODEV;
+	}
+	port = &ports[id];
+	for (uint32_t i = 0; i < RTE_DIM(port->tx_lock); i++)
+		rte_spinlock_init(&port->tx_lock[i]);
+	error = set_up(id, port, config);
+	if (error != 0) {
+		LOG(ERR, "interface %s: cannot start device %s: %s", iface->name, iface->device,
+		    strerror(-error));
+		return error;
+	}
+	port->shared_tx = port->tx_queues < config->workers;
+	if (port->rx_queues < config->workers)
+		LOG(NOTICE, "interface %s has %u receive queues for %u workers", iface->name,
+		    port->rx_queues, config->workers);
+	if (port->shared_tx)
+		LOG(NOTICE,
+		    "interface %s has %u transmit queues for %u workers, which share them "
+		    "under a lock",
+		    iface->name, port->tx_queues, config->workers);
+	if (config->workers > 1 && !port->steered)
+		LOG(NOTICE,
+		    "interface %s does not steer packets to their home worker: sessions of "
+		    "other workers are read where they are",
+		    iface->name);
+	return 0;
+}
+
+void port_stop(uint16_t id)
+{
+	rte_eth_dev_stop(id);
+	rte_eth_dev_close(id);
+	ports[id] = (struct port){0};
+}
