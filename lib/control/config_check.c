@@ -329,11 +329,9 @@ int config_check(const struct config *config, struct config_error *error)
 static bool pci_device_exists(const char *device)
 {
 	char path[128];
-	int length = (int)strcspn(device, ",");
 
-	/* "3b:00.0" is short for "0000:3b:00.0" */
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s",
-		 memchr(device, ':', 3) != NULL ? "0000:" : "", length, device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.*s", (int)strcspn(device, ","),
+		 device);
 	return access(path, F_OK) == 0;
 }
 

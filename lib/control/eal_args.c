@@ -61,23 +61,17 @@ const struct config_section eal_config_section = {
 
 /* ---- devices ---- */
 
-/* "0000:3b:00.0" or "3b:00.0", perhaps with ",options" behind */
+/* "0000:3b:00.0", perhaps with ",options" behind */
 static bool is_pci(const char *device)
 {
-	static const char *const forms[] = {"xxxx:xx:xx.x", "xx:xx.x"};
+	const char *form = "xxxx:xx:xx.x";
 
-	for (size_t f = 0; f < RTE_DIM(forms); f++) {
-		const char *form = forms[f], *at = device;
-
-		while (*form != '\0' &&
-		       (*form == 'x' ? isxdigit((unsigned char)*at) != 0 : *at == *form)) {
-			form++;
-			at++;
-		}
-		if (*form == '\0' && (*at == '\0' || *at == ','))
-			return true;
+	while (*form != '\0' &&
+	       (*form == 'x' ? isxdigit((unsigned char)*device) != 0 : *device == *form)) {
+		form++;
+		device++;
 	}
-	return false;
+	return *form == '\0' && (*device == '\0' || *device == ',');
 }
 
 static bool starts_with(const char *text, const char *start)

@@ -76,7 +76,16 @@ const struct config_section workers_config_section = {
 	.n = RTE_DIM(rows),
 };
 
-/* The CPUs that this process may use, as "0-3,6". */
+/* The CPUs that weir was started on. EAL pins its threads, so a reload could not ask any more. */
+static cpu_set_t started_on;
+
+RTE_INIT(read_started_on)
+{
+	if (sched_getaffinity(0, sizeof(started_on), &started_on) != 0)
+		CPU_ZERO(&started_on);
+}
+
+/* As "0-3,6". */
 static void usable_text(const cpu_set_t *usable, char *text, size_t size)
 {
 	size_t used = 0;
@@ -195,17 +204,15 @@ static void chosen_cores(const struct workers_config *config, const cpu_set_t *u
 int workers_cores(const struct workers_config *config, uint16_t core[WORKERS_MAX],
 		  struct config_error *error)
 {
-	cpu_set_t usable;
+	const cpu_set_t *usable = &started_on;
 	char found[16];
 
-	if (sched_getaffinity(0, sizeof(usable), &usable) != 0)
-		return -errno;
-	if (!CPU_ISSET(config->control_core, &usable)) {
+	if (!CPU_ISSET(config->control_core, usable)) {
 		snprintf(found, sizeof(found), "%u", config->control_core);
-		return refuse_cpu(error, "workers.control-core", found, &usable);
+		return refuse_cpu(error, "workers.control-core", found, usable);
 	}
 	if (config->cores.n > 0)
-		return written_cores(config, &usable, core, error);
-	chosen_cores(config, &usable, core);
+		return written_cores(config, usable, core, error);
+	chosen_cores(config, usable, core);
 	return 0;
 }

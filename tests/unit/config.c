@@ -356,6 +356,11 @@ static void wrong_pools(void **state)
 		 "  - {to: 203.0.113.8/30, via: 100.64.0.2}\n  - to: 0.0.0.0/0\n",
 		 "weir.yaml:16: pools[0].addresses: found \"203.0.113.8\", want addresses that are "
 		 "outside: the routes lead this one to the inside interface \"inside\""},
+		{"  - to: 0.0.0.0/0\n",
+		 "  - {to: 203.0.113.0/24, via: 100.64.0.2}\n"
+		 "  - {to: 203.0.113.0/29, via: 198.51.100.254}\n  - to: 0.0.0.0/0\n",
+		 "weir.yaml:17: pools[0].addresses: found \"203.0.113.8\", want addresses that are "
+		 "outside: the routes lead this one to the inside interface \"inside\""},
 		{"203.0.113.0/28", "198.51.100.0-198.51.100.9",
 		 "weir.yaml:15: pools[0].addresses: found \"198.51.100.1\", want an address of the "
 		 "pool's own; this is the address of interface outside, name it in "

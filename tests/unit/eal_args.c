@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,6 +112,25 @@ static void cores(void **state)
 
 	f->config.workers.cores = (struct config_texts){.text = &core, .n = 1};
 	assert_non_null(strstr(built(f), " --lcores 0@0,1@0 "));
+}
+
+/* A thread that EAL has pinned to one CPU still knows all those that weir was started on. */
+static void pinned(void **state)
+{
+	struct fixture *f = *state;
+	struct config_error error;
+	uint16_t before[WORKERS_MAX], after[WORKERS_MAX];
+	cpu_set_t all, first;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	f->config.workers.count = (uint32_t)CPU_COUNT(&all);
+	assert_int_equal(workers_cores(&f->config.workers, before, &error), 0);
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	assert_int_equal(sched_setaffinity(0, sizeof(first), &first), 0);
+	assert_int_equal(workers_cores(&f->config.workers, after, &error), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	assert_memory_equal(before, after, f->config.workers.count * sizeof(before[0]));
 }
 
 /* With fewer CPUs than workers, CPUs are shared; every worker still has an lcore of its own. */
@@ -242,7 +262,7 @@ static void device_kinds(void **state)
 		bool kernel;
 	} devices[] = {
 		{"0000:3b:00.0", EAL_DEVICE_PCI, false},
-		{"3b:00.1", EAL_DEVICE_PCI, false},
+		{"3b:00.1", EAL_DEVICE_UNKNOWN, false},
 		{"0000:3b:00.0,rx_vec_en=1", EAL_DEVICE_PCI, false},
 		{"net_tap0,iface=tap0", EAL_DEVICE_VDEV, true},
 		{"net_af_packet0,iface=eth0", EAL_DEVICE_VDEV, true},
@@ -268,6 +288,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(plain, setup, teardown),
 		cmocka_unit_test_setup_teardown(pci, setup, teardown),
 		cmocka_unit_test_setup_teardown(cores, setup, teardown),
+		cmocka_unit_test_setup_teardown(pinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(shared_cores, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_args_replace, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_args_add, setup, teardown),
