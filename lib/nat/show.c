@@ -126,12 +126,14 @@ static json_t *show_sessions(struct cmd_call *call)
 	return reply;
 }
 
+#define FILTER_NAMES "inside outside remote inside_port outside_port remote_port protocol state"
+
 static const struct cmd sessions_cmd = {
 	.path = "/weir/sessions",
 	.usage = "INSIDE,OUTSIDE,REMOTE,INSIDE_PORT,OUTSIDE_PORT,REMOTE_PORT,PROTOCOL,STATE,AFTER,"
 		 "LIMIT",
-	.help = "Sessions, a page at a time. All parameters may be empty: filters, the \"next\" of "
-		"the page before, how many.",
+	.help = "Sessions, by pages. All may be empty: filters, \"next\" of the page before, how "
+		"many.",
 	.where = CMD_CONTROL,
 	.run = show_sessions,
 };
@@ -201,8 +203,7 @@ static json_t *show_subscribers(struct cmd_call *call)
 static const struct cmd subscribers_cmd = {
 	.path = "/weir/subscribers",
 	.usage = "AFTER,LIMIT",
-	.help = "Subscribers with state, a page at a time. Parameters, both optional: the \"next\" "
-		"of the page before, how many.",
+	.help = "Subscribers, by pages. May be empty: \"next\" of the page before, how many.",
 	.where = CMD_CONTROL,
 	.run = show_subscribers,
 };
@@ -291,9 +292,7 @@ static json_t *show_lookup(struct cmd_call *call)
 static const struct cmd lookup_cmd = {
 	.path = "/weir/lookup",
 	.usage = "ADDRESS,PORT,PROTOCOL",
-	.help = "Who has a public address and port, or what an inside one is mapped to. "
-		"Parameters: "
-		"an address of either side, a port, tcp, udp or icmp.",
+	.help = "Who has a public address and port, or what an inside one is mapped to.",
 	.where = CMD_CONTROL,
 	.run = show_lookup,
 };
@@ -305,6 +304,7 @@ CMD_REGISTER(lookup_cmd);
 
 static json_t *clear_sessions(struct cmd_call *call)
 {
+	static const struct nat_filter everything;
 	static struct nat_clear clear; /* the workers hold on to it, should one be late */
 	uint32_t homes = 0;
 
@@ -312,6 +312,9 @@ static json_t *clear_sessions(struct cmd_call *call)
 		return cmd_fail(call, "sessions are still being cleared");
 	if (!nat_filter_parse(call, &clear.filter))
 		return NULL;
+	if (memcmp(&clear.filter, &everything, sizeof(everything)) == 0 &&
+	    cmd_arg(call, "all", CMD_NAMED) == NULL)
+		return cmd_fail(call, "say which sessions by a filter, or \"all\": true");
 	clear.cleared = 0;
 	while (homes < WORKERS_MAX && nats[homes] != NULL)
 		homes++;
@@ -328,7 +331,8 @@ static json_t *clear_sessions(struct cmd_call *call)
 
 static const struct cmd clear_cmd = {
 	.path = "/weir/clear",
-	.help = "Ends the sessions that match the filters of /weir/sessions; all without any.",
+	.help = "Ends the sessions that match the filters of /weir/sessions, or \"all\": true.",
+	.names = FILTER_NAMES " all",
 	.where = CMD_CONTROL,
 	.changes = true,
 	.run = clear_sessions,
