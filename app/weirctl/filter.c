@@ -51,6 +51,13 @@ const char *filter_wrong_protocol(const char *text)
 	return is_number(text, 255) ? NULL : "tcp, udp, icmp, or a protocol number";
 }
 
+/* To weir a filter of 0 is none. */
+static const char *wrong_port(const char *text)
+{
+	return is_number(text, 65535) && strtoul(text, NULL, 10) > 0 ? NULL
+								     : "a port number, 1 to 65535";
+}
+
 static const char *wrong_state(const char *text)
 {
 	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")] == '\0'
@@ -72,11 +79,11 @@ static const struct {
 	int (*fold)(int c); /* applied to the value first */
 } words[] = {
 	{"inside", "inside", wrong_prefix, NULL},
-	{"outside", "outside", filter_wrong_address, NULL},
-	{"remote", "remote", filter_wrong_address, NULL},
-	{"inside-port", "inside_port", filter_wrong_port, NULL},
-	{"outside-port", "outside_port", filter_wrong_port, NULL},
-	{"remote-port", "remote_port", filter_wrong_port, NULL},
+	{"outside", "outside", wrong_prefix, NULL},
+	{"remote", "remote", wrong_prefix, NULL},
+	{"inside-port", "inside_port", wrong_port, NULL},
+	{"outside-port", "outside_port", wrong_port, NULL},
+	{"remote-port", "remote_port", wrong_port, NULL},
 	{"protocol", "protocol", filter_wrong_protocol, tolower},
 	{"state", "state", wrong_state, toupper},
 	{"limit", "limit", wrong_limit, NULL},

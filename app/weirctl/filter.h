@@ -7,8 +7,8 @@
 #define FILTER_DETAIL                                                    \
 	"Filters, all of which must hold:\n"                             \
 	"  inside A[/LENGTH]       the subscriber's address or prefix\n" \
-	"  outside A               the public address\n"                 \
-	"  remote A                the other end's address\n"            \
+	"  outside A[/LENGTH]      the public address\n"                 \
+	"  remote A[/LENGTH]       the other end's address\n"            \
 	"  inside-port N, outside-port N, remote-port N\n"               \
 	"  protocol P              tcp, udp, icmp, or a number\n"        \
 	"  state S                 ESTABLISHED, SYN_SENT, TIME_WAIT, ...\n"

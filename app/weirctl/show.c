@@ -371,8 +371,7 @@ int reload(const struct command *command, int argc, char **argv)
 
 	if (reply == NULL)
 		return ret;
-	printf("reloaded\n");
-	print_tree(reply, 1);
+	printf("reloaded %s\n", text_of(reply, "reloaded"));
 	json_decref(reply);
 	return ret;
 }

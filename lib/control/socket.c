@@ -255,6 +255,15 @@ static int find_group(const char *name, gid_t *gid)
 	return 0;
 }
 
+/* Whether the directory is as weir makes it, but of no group's yet. */
+static bool is_fresh(const char *directory)
+{
+	struct stat st;
+
+	return stat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       st.st_gid == getegid() && (st.st_mode & 07777) == 0750;
+}
+
 static int make_directory(const char *path, gid_t gid)
 {
 	char copy[sizeof(address.sun_path)];
@@ -262,8 +271,10 @@ static int make_directory(const char *path, gid_t gid)
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	directory = dirname(copy);
-	if (mkdir(directory, 0750) != 0)
-		return errno == EEXIST ? 0 : -errno;
+	if (mkdir(directory, 0750) != 0 && errno != EEXIST)
+		return -errno;
+	if (!is_fresh(directory))
+		return 0;
 	return chown(directory, (uid_t)-1, gid) != 0 ? -errno : 0;
 }
 

@@ -26,13 +26,11 @@ struct event_base;
 
 /*
  * Control thread. Listens on `path` with mode 0660 and the given group (NULL: the process's own).
- * The last directory of the path is made, 0750 and of that group, if it is not there. What a
- * killed weir left is replaced. Ignores SIGPIPE for the process: a client of this socket or of
- * telemetry that leaves early would end it. 0, or after a line in the log:
- *  -EADDRINUSE     a weir listens there
- *  -EEXIST         the path is something else than a socket
- *  -ENOENT         no such group
- *  -ENAMETOOLONG, -EACCES, ...
+ * The last directory of the path is made, 0750, if it is not there; made so, it becomes the
+ * group's. What a killed weir left is replaced. Ignores SIGPIPE for the process: a client of this
+ * socket or of telemetry that leaves early would end it. 0, or -errno after a line in the log:
+ * EADDRINUSE, a weir listens there; EEXIST, the path is something else than a socket; ENOENT, there
+ * is no such group; ENAMETOOLONG, EACCES and others.
  */
 int socket_open(struct event_base *base, const char *path, const char *group);
 

@@ -55,7 +55,7 @@ CANNED = {
                                    "outside": "203.0.113.1", "outside_port": 1030, "realm": 1,
                                    "sessions": 2, "age": 70}], "subscriber": SUBSCRIBER},
     "/weir/clear": {"cleared": 3},
-    "/weir/reload": {},
+    "/weir/reload": {"reloaded": "/etc/weir/weir.yaml"},
 }
 
 
@@ -259,6 +259,7 @@ class Weirctl(unittest.TestCase):
         self.wrong(2, "found '100.64.0.256', expected an IPv4", "show", "sessions", "remote",
                    "100.64.0.256")
         self.wrong(2, "expected a port number", "lookup", "203.0.113.1", "65536", "tcp")
+        self.wrong(2, "1 to 65535", "clear", "sessions", "inside-port", "0", "protocol", "icmp")
         self.wrong(2, "expected tcp, udp", "lookup", "203.0.113.1", "1", "tpc")
         self.wrong(2, "'inside' needs a value", "show", "sessions", "inside")
         self.wrong(2, "given twice", "show", "sessions", "remote", "1.2.3.4", "remote", "1.2.3.5")
@@ -279,6 +280,9 @@ class Weirctl(unittest.TestCase):
         self.assertEqual(self.ok("--help"), out)
         for words in (("help", "show", "sessions"), ("show", "sessions", "--help")):
             self.assertIn("remote-port N", self.ok(*words))
+
+    def test_reload(self):
+        self.assertEqual(self.ok("reload"), "reloaded /etc/weir/weir.yaml\n")
 
     def test_refusal(self):
         self.weir.refusal = "weir.yaml:3: pools: overlap"
