@@ -27,11 +27,11 @@ struct error_header {
 static const struct {
 	uint8_t type, code;
 } errors[ANSWER_COUNT] = {
-    [ANSWER_NET_UNREACHABLE] = {ICMP_DEST_UNREACH, ICMP_NET_UNREACH},
-    [ANSWER_HOST_UNREACHABLE] = {ICMP_DEST_UNREACH, ICMP_HOST_UNREACH},
-    [ANSWER_ADMIN_PROHIBITED] = {ICMP_DEST_UNREACH, ICMP_PKT_FILTERED},
-    [ANSWER_FRAGMENTATION_NEEDED] = {ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED},
-    [ANSWER_TTL_EXCEEDED] = {ICMP_TIME_EXCEEDED, ICMP_EXC_TTL},
+	[ANSWER_NET_UNREACHABLE] = {ICMP_DEST_UNREACH, ICMP_NET_UNREACH},
+	[ANSWER_HOST_UNREACHABLE] = {ICMP_DEST_UNREACH, ICMP_HOST_UNREACH},
+	[ANSWER_ADMIN_PROHIBITED] = {ICMP_DEST_UNREACH, ICMP_PKT_FILTERED},
+	[ANSWER_FRAGMENTATION_NEEDED] = {ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED},
+	[ANSWER_TTL_EXCEEDED] = {ICMP_TIME_EXCEEDED, ICMP_EXC_TTL},
 };
 
 /* Types that are known to be no errors; any other may be one. */
@@ -80,14 +80,14 @@ bool icmp_error_allowed(const struct packet *p)
 static void write_ip(struct rte_ipv4_hdr *ip, uint16_t length, rte_be32_t from, rte_be32_t to)
 {
 	*ip = (struct rte_ipv4_hdr){
-	    .version_ihl = RTE_IPV4_VHL_DEF,
-	    .type_of_service = ERROR_TOS,
-	    .total_length = rte_cpu_to_be_16(length),
-	    .packet_id = (rte_be16_t)rte_rand(),
-	    .time_to_live = ERROR_TTL,
-	    .next_proto_id = IPPROTO_ICMP,
-	    .src_addr = from,
-	    .dst_addr = to,
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.type_of_service = ERROR_TOS,
+		.total_length = rte_cpu_to_be_16(length),
+		.packet_id = (rte_be16_t)rte_rand(),
+		.time_to_live = ERROR_TTL,
+		.next_proto_id = IPPROTO_ICMP,
+		.src_addr = from,
+		.dst_addr = to,
 	};
 	ip->hdr_checksum = (uint16_t)~checksum_fold(checksum_sum(ip, sizeof(*ip)));
 }
@@ -104,7 +104,7 @@ struct rte_mbuf *icmp_error_build(const struct packet *p, enum answer answer, ui
 	struct error_header *header = (struct error_header *)rte_pktmbuf_append(mbuf, length);
 	/* reads into our buffer where the packet lies in several, else points into the packet */
 	const void *quote =
-	    header == NULL ? NULL : rte_pktmbuf_read(p->mbuf, p->l3, quoted, header + 1);
+		header == NULL ? NULL : rte_pktmbuf_read(p->mbuf, p->l3, quoted, header + 1);
 	if (quote == NULL) {
 		rte_pktmbuf_free(mbuf);
 		return NULL;
@@ -118,6 +118,6 @@ struct rte_mbuf *icmp_error_build(const struct packet *p, enum answer answer, ui
 	header->unused = 0;
 	header->mtu = answer == ANSWER_FRAGMENTATION_NEEDED ? rte_cpu_to_be_16(mtu) : 0;
 	header->checksum =
-	    (uint16_t)~checksum_fold(checksum_sum(&header->type, ICMP_LENGTH + quoted));
+		(uint16_t)~checksum_fold(checksum_sum(&header->type, ICMP_LENGTH + quoted));
 	return mbuf;
 }

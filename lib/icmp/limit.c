@@ -10,39 +10,39 @@
 #define TOKEN  1000 /* so that a rate a second is a number of these a millisecond */
 
 static const struct config_row rows[] = {
-    {.key = "errors",
-     .type = CONFIG_BOOL,
-     .offset = offsetof(struct icmp_config, errors),
-     .preset = "yes",
-     .reload = true,
-     .help = "Tell senders by ICMP errors that their packets were refused.",
-     .rfc = "RFC 5508 REQ-9"},
-    {.key = "rate",
-     .type = CONFIG_UINT,
-     .offset = offsetof(struct icmp_config, rate),
-     .preset = "1000",
-     .min = 1,
-     .max = 1000000,
-     .reload = true,
-     .help = "ICMP errors a second that a worker sends in all.",
-     .rfc = "RFC 1812 4.3.2.8"},
-    {.key = "source-rate",
-     .type = CONFIG_UINT,
-     .offset = offsetof(struct icmp_config, source_rate),
-     .preset = "50",
-     .min = 1,
-     .max = 1000000,
-     .reload = true,
-     .help = "ICMP errors a second that a worker sends to one source.",
-     .rfc = "RFC 1812 4.3.2.8"},
+	{.key = "errors",
+	 .type = CONFIG_BOOL,
+	 .offset = offsetof(struct icmp_config, errors),
+	 .preset = "yes",
+	 .reload = true,
+	 .help = "Tell senders by ICMP errors that their packets were refused.",
+	 .rfc = "RFC 5508 REQ-9"},
+	{.key = "rate",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct icmp_config, rate),
+	 .preset = "1000",
+	 .min = 1,
+	 .max = 1000000,
+	 .reload = true,
+	 .help = "ICMP errors a second that a worker sends in all.",
+	 .rfc = "RFC 1812 4.3.2.8"},
+	{.key = "source-rate",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct icmp_config, source_rate),
+	 .preset = "50",
+	 .min = 1,
+	 .max = 1000000,
+	 .reload = true,
+	 .help = "ICMP errors a second that a worker sends to one source.",
+	 .rfc = "RFC 1812 4.3.2.8"},
 };
 
 const struct config_section icmp_config_section = {
-    .name = "icmp",
-    .help = "The ICMP errors that weir itself sends.",
-    .size = sizeof(struct icmp_config),
-    .row = rows,
-    .n = sizeof(rows) / sizeof(rows[0]),
+	.name = "icmp",
+	.help = "The ICMP errors that weir itself sends.",
+	.size = sizeof(struct icmp_config),
+	.row = rows,
+	.n = sizeof(rows) / sizeof(rows[0]),
 };
 
 struct bucket {
@@ -130,7 +130,7 @@ void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_conf
 struct icmp_limiter *icmp_limiter_create(const struct icmp_config *config, int socket)
 {
 	struct icmp_limiter *limiter =
-	    rte_zmalloc_socket("icmp_limiter", sizeof(*limiter), RTE_CACHE_LINE_SIZE, socket);
+		rte_zmalloc_socket("icmp_limiter", sizeof(*limiter), RTE_CACHE_LINE_SIZE, socket);
 
 	if (limiter == NULL)
 		return NULL;

@@ -243,7 +243,7 @@ struct field {
 };
 
 static const struct field link_fields[] = {
-    {"destination MAC", 0, 6, MAC}, {"source MAC", 6, 6, MAC}, {"EtherType", 12, 2, HEX}, {0}};
+	{"destination MAC", 0, 6, MAC}, {"source MAC", 6, 6, MAC}, {"EtherType", 12, 2, HEX}, {0}};
 
 static const struct field arp_fields[] = {{"ARP hardware", 0, 2, HEX},
 					  {"ARP protocol", 2, 2, HEX},
@@ -268,27 +268,28 @@ static const struct field ip_fields[] = {{"IP version and header length", 0, 1, 
 					 {0}};
 
 static const struct field tcp_fields[] = {
-    {"TCP source port", 0, 2, DECIMAL}, {"TCP destination port", 2, 2, DECIMAL},
-    {"TCP sequence number", 4, 4, HEX}, {"TCP acknowledgement", 8, 4, HEX},
-    {"TCP header length", 12, 1, HEX},  {"TCP flags", 13, 1, HEX},
-    {"TCP window", 14, 2, DECIMAL},     {"TCP checksum", 16, 2, CHECKSUM},
-    {"TCP urgent pointer", 18, 2, HEX}, {0}};
+	{"TCP source port", 0, 2, DECIMAL}, {"TCP destination port", 2, 2, DECIMAL},
+	{"TCP sequence number", 4, 4, HEX}, {"TCP acknowledgement", 8, 4, HEX},
+	{"TCP header length", 12, 1, HEX},  {"TCP flags", 13, 1, HEX},
+	{"TCP window", 14, 2, DECIMAL},     {"TCP checksum", 16, 2, CHECKSUM},
+	{"TCP urgent pointer", 18, 2, HEX}, {0}};
 
 static const struct field udp_fields[] = {
-    {"UDP source port", 0, 2, DECIMAL},
-    {"UDP destination port", 2, 2, DECIMAL},
-    {"UDP length", 4, 2, DECIMAL},
-    {"UDP checksum", 6, 2, HEX}, /* 0 and 0xffff are not the same */
-    {0}};
+	{"UDP source port", 0, 2, DECIMAL},
+	{"UDP destination port", 2, 2, DECIMAL},
+	{"UDP length", 4, 2, DECIMAL},
+	{"UDP checksum", 6, 2, HEX}, /* 0 and 0xffff are not the same */
+	{0}};
 
 static const struct field icmp_fields[] = {
-    {"ICMP type", 0, 1, DECIMAL},      {"ICMP code", 1, 1, DECIMAL},
-    {"ICMP checksum", 2, 2, CHECKSUM}, {"ICMP identifier", 4, 2, DECIMAL},
-    {"ICMP sequence", 6, 2, DECIMAL},  {0}};
+	{"ICMP type", 0, 1, DECIMAL},      {"ICMP code", 1, 1, DECIMAL},
+	{"ICMP checksum", 2, 2, CHECKSUM}, {"ICMP identifier", 4, 2, DECIMAL},
+	{"ICMP sequence", 6, 2, DECIMAL},  {0}};
 
 static const struct field error_fields[] = {
-    {"ICMP type", 0, 1, DECIMAL}, {"ICMP code", 1, 1, DECIMAL}, {"ICMP checksum", 2, 2, CHECKSUM},
-    {"ICMP unused", 4, 2, HEX},   {"ICMP MTU", 6, 2, DECIMAL},  {0}};
+	{"ICMP type", 0, 1, DECIMAL},      {"ICMP code", 1, 1, DECIMAL},
+	{"ICMP checksum", 2, 2, CHECKSUM}, {"ICMP unused", 4, 2, HEX},
+	{"ICMP MTU", 6, 2, DECIMAL},       {0}};
 
 /* Two byte strings side by side, and the report of what differs. */
 struct comparison {

@@ -212,14 +212,14 @@ static void no_buffer_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sums_are_right),      cmocka_unit_test(every_bit_matters),
-	    cmocka_unit_test(report_names_fields), cmocka_unit_test(open_fields_match),
-	    cmocka_unit_test(fragments_add_up),    cmocka_unit_test(other_shapes),
-	    cmocka_unit_test(no_buffer_lost),
+		cmocka_unit_test(sums_are_right),      cmocka_unit_test(every_bit_matters),
+		cmocka_unit_test(report_names_fields), cmocka_unit_test(open_fields_match),
+		cmocka_unit_test(fragments_add_up),    cmocka_unit_test(other_shapes),
+		cmocka_unit_test(no_buffer_lost),
 	};
 
 	support_eal_setup(1, 64);
-	pool =
-	    rte_pktmbuf_pool_create("frames", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("frames", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,11 +39,11 @@ static struct packet record_of(struct rte_mbuf *frame)
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
 
 	return (struct packet){
-	    .mbuf = frame,
-	    .l3 = RTE_ETHER_HDR_LEN,
-	    .l4 = (uint16_t)(RTE_ETHER_HDR_LEN + rte_ipv4_hdr_len(ip)),
-	    .length = rte_be_to_cpu_16(ip->total_length),
-	    .flags = rte_is_multicast_ether_addr(&ether->dst_addr) ? PACKET_LINK_BROADCAST : 0,
+		.mbuf = frame,
+		.l3 = RTE_ETHER_HDR_LEN,
+		.l4 = (uint16_t)(RTE_ETHER_HDR_LEN + rte_ipv4_hdr_len(ip)),
+		.length = rte_be_to_cpu_16(ip->total_length),
+		.flags = rte_is_multicast_ether_addr(&ether->dst_addr) ? PACKET_LINK_BROADCAST : 0,
 	};
 }
 
@@ -182,7 +182,7 @@ static struct rte_mbuf *error_about(const struct frame_spec *spec, enum answer a
 	frame_expect(frame, spec); /* the packet is still as it came */
 	rte_pktmbuf_free(frame);
 	struct rte_ether_hdr *ether =
-	    (struct rte_ether_hdr *)rte_pktmbuf_prepend(error, RTE_ETHER_HDR_LEN);
+		(struct rte_ether_hdr *)rte_pktmbuf_prepend(error, RTE_ETHER_HDR_LEN);
 	assert_non_null(ether);
 	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	return error;
@@ -305,7 +305,7 @@ static void short_packet_makes_no_error(void **state)
 static void no_buffer_no_error(void **state)
 {
 	struct rte_mempool *small =
-	    rte_pktmbuf_pool_create("small", 1, 0, 0, RTE_PKTMBUF_HEADROOM + 64, SOCKET_ID_ANY);
+		rte_pktmbuf_pool_create("small", 1, 0, 0, RTE_PKTMBUF_HEADROOM + 64, SOCKET_ID_ANY);
 	struct rte_mbuf *frame = frame_build(pool, &udp);
 	struct packet p = record_of(frame);
 
@@ -380,27 +380,27 @@ static void no_buffer_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(ordinary_packets_are_answered),
-	    cmocka_unit_test(only_icmp_queries_are_answered),
-	    cmocka_unit_test(icmp_without_type_is_not_answered),
-	    cmocka_unit_test(ip_broadcasts_are_not_answered),
-	    cmocka_unit_test(link_broadcasts_are_not_answered),
-	    cmocka_unit_test(later_fragments_are_not_answered),
-	    cmocka_unit_test(only_hosts_are_answered),
-	    cmocka_unit_test(answers_have_their_codes),
-	    cmocka_unit_test(quote_fills_576_bytes),
-	    cmocka_unit_test(quote_is_as_received),
-	    cmocka_unit_test(padding_is_not_quoted),
-	    cmocka_unit_test(segments_are_quoted),
-	    cmocka_unit_test(short_packet_makes_no_error),
-	    cmocka_unit_test(no_buffer_no_error),
-	    cmocka_unit_test(echo_is_answered),
-	    cmocka_unit_test(echo_checksum_is_checked),
-	    cmocka_unit_test(no_buffer_lost),
+		cmocka_unit_test(ordinary_packets_are_answered),
+		cmocka_unit_test(only_icmp_queries_are_answered),
+		cmocka_unit_test(icmp_without_type_is_not_answered),
+		cmocka_unit_test(ip_broadcasts_are_not_answered),
+		cmocka_unit_test(link_broadcasts_are_not_answered),
+		cmocka_unit_test(later_fragments_are_not_answered),
+		cmocka_unit_test(only_hosts_are_answered),
+		cmocka_unit_test(answers_have_their_codes),
+		cmocka_unit_test(quote_fills_576_bytes),
+		cmocka_unit_test(quote_is_as_received),
+		cmocka_unit_test(padding_is_not_quoted),
+		cmocka_unit_test(segments_are_quoted),
+		cmocka_unit_test(short_packet_makes_no_error),
+		cmocka_unit_test(no_buffer_no_error),
+		cmocka_unit_test(echo_is_answered),
+		cmocka_unit_test(echo_checksum_is_checked),
+		cmocka_unit_test(no_buffer_lost),
 	};
 
 	support_eal_setup(1, 64);
-	pool =
-	    rte_pktmbuf_pool_create("frames", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("frames", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
