@@ -11,6 +11,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WEIR_BUILD=${WEIR_BUILD:-$ROOT/build}
 RUNS=/run/weir-runs
+PATH=$PATH:/usr/sbin:/sbin
 
 say() {
 	printf '%s\n' "$*"
