@@ -110,13 +110,18 @@ static int setup_queues(uint16_t id, const struct port *port, const struct port_
 	return 0;
 }
 
-static int add_interface(uint16_t id, const struct port_config *config)
+static int add_interface(uint16_t id, const struct rte_eth_dev_info *info,
+			 const struct port_config *config)
 {
 	struct rte_ether_addr mac;
 	int error = rte_eth_macaddr_get(id, &mac);
 
 	if (error != 0)
 		return error;
+	/* a tap's port has the MAC of the kernel's interface, its peer: weir needs one of its own
+	 */
+	if (strcmp(info->driver_name, "net_tap") == 0)
+		mac.addr_bytes[RTE_ETHER_ADDR_LEN - 1] ^= 1;
 	if (config->iface->promiscuous)
 		rte_eth_promiscuous_enable(id);
 	return iface_add(config->iface, id, &mac);
@@ -153,7 +158,7 @@ static int set_up(uint16_t id, struct port *port, const struct port_config *conf
 	if (error != 0)
 		return error;
 	port->steered = port->steered && set_redirection(id, &info);
-	return add_interface(id, config);
+	return add_interface(id, &info, config);
 }
 
 int port_start(const struct port_config *config)
