@@ -322,6 +322,24 @@ static void wrong_interfaces(void **state)
 		 "weir.yaml:3: interfaces[0].device: found \"net_af_packet0,iface=nosuch0\", want "
 		 "an "
 		 "iface= that this machine has (ip link lists them)"},
+		{"weir-o\"", "weir-o\"\n    mtu: 1400\n    device: net_tap0",
+		 "weir.yaml:9: interfaces[1].device: found it a second time, want it once (it is "
+		 "in line 7)"},
+		{"net_tap1,iface=weir-o", "net_tap0,iface=weir-o",
+		 "weir.yaml:7: interfaces[1].device: found \"net_tap0,iface=weir-o\", want a "
+		 "device of its own; "
+		 "interface inside has this one"},
+		{"198.51.100.1/24", "100.64.200.1/24",
+		 "weir.yaml:9: interfaces[1].address: found \"100.64.200.1/24\", want a subnet "
+		 "that does not "
+		 "overlap interface inside's"},
+		{"via: 198.51.100.254", "via: 192.0.2.1",
+		 "weir.yaml:12: routes[0].via: found \"192.0.2.1\", want a gateway in the subnet "
+		 "of an interface"},
+		{"198.51.100.1/24\nroutes:\n  - to: 0.0.0.0/0\n    via: 198.51.100.254\n",
+		 "198.51.100.1/32\n",
+		 "weir.yaml:1: interfaces: want an outside interface with a subnet, not a /32: "
+		 "nothing can leave"},
 		{"side: inside", "side: outside",
 		 "weir.yaml:1: interfaces: want at least one with side: inside, where the "
 		 "subscribers "
