@@ -156,10 +156,9 @@ struct hold *hold_create(struct rte_mempool *buffers, int socket);
 void hold_destroy(struct hold *hold); /* frees what waits */
 
 /*
- * Keeps a packet, complete but for its link header (whose 14 bytes it begins with), until target is
- * known. The first packet for a target makes a request: *request is set to a frame to send on
- * target->port, else to NULL. `token` comes back with the packet. False: no room, the packet is
- * still the caller's.
+ * Keeps a packet as it is until target is known. The first packet for a target makes a request:
+ * *request is set to a frame to send on target->port, else to NULL. `token` comes back with the
+ * packet. False: no room, the packet is still the caller's.
  */
 bool hold_packet(struct hold *hold, const struct route_target *target, struct rte_mbuf *mbuf,
 		 uint64_t token, uint64_t now_ms, struct rte_mbuf **request);
@@ -167,8 +166,9 @@ bool hold_packet(struct hold *hold, const struct route_target *target, struct rt
 /* One of what hold_poll gives back. */
 struct hold_event {
 	enum { HOLD_SEND, HOLD_FAILED, HOLD_REQUEST } what;
-	struct rte_mbuf *mbuf; /* HOLD_SEND: link header written; HOLD_FAILED: as it was given;
-				* HOLD_REQUEST: an ARP request to repeat */
+	struct rte_mbuf *mbuf; /* HOLD_SEND, HOLD_FAILED: as it was given; HOLD_REQUEST: an ARP
+				* request to repeat */
+	uint32_t nexthop;      /* HOLD_SEND: the neighbour, known now */
 	uint16_t port;         /* to send on */
 	uint64_t token;
 };
