@@ -76,9 +76,9 @@ static const struct field neighbour_fields[] = {
 
 static const struct field command_fields[] = {
 	{"path", "COMMAND", LIST_TEXT, false},
-	{"usage", "PARAMETERS", LIST_TEXT, false},
 	{"changes", "CHANGES", LIST_TEXT, false},
 	{"help", "WHAT", LIST_TEXT, false},
+	{"usage", "PARAMETERS", LIST_TEXT, false},
 };
 
 int show_interfaces(const struct command *command, int argc, char **argv)
@@ -248,6 +248,7 @@ static void print_answers(const json_t *workers)
 {
 	json_t *sums = json_object();
 	json_int_t limited = 0, suppressed = 0;
+	bool sent = false;
 	json_t *worker, *value;
 	const char *key;
 	size_t i;
@@ -262,11 +263,16 @@ static void print_answers(const json_t *workers)
 	}
 	printf("\nICMP errors:");
 	json_object_foreach (sums, key, value) {
+		if (json_integer_value(value) == 0)
+			continue;
+		sent = true;
 		printf(" %s ", format_count(json_integer_value(value)));
 		for (const char *c = key; *c != '\0'; c++)
 			putchar(*c == '_' ? ' ' : *c);
 		putchar(',');
 	}
+	if (!sent)
+		printf(" none,");
 	printf(" %s over a rate limit, %s that RFC 1812 forbids\n", format_count(limited),
 	       format_count(suppressed));
 	json_decref(sums);
@@ -298,7 +304,9 @@ static void print_scalar(const char *key, const json_t *value)
 	static const struct field plain = {"value", "", LIST_NUMBER, false};
 	json_t *holder = json_pack("{s:O}", "value", value);
 
-	if (strcmp(key, "uptime") == 0)
+	if (json_is_object(value) || json_is_array(value))
+		printf("-\n"); /* an empty one */
+	else if (strcmp(key, "uptime") == 0)
 		printf("%s\n", format_seconds(json_integer_value(value)));
 	else
 		printf("%s\n", list_text(holder, &plain));
@@ -307,7 +315,7 @@ static void print_scalar(const char *key, const json_t *value)
 
 static void print_branch(const char *key, const json_t *value, int width, int depth)
 {
-	if (json_is_object(value) || json_is_array(value)) {
+	if (json_object_size(value) + json_array_size(value) > 0) {
 		printf("%*s%s\n", depth * 2, "", key);
 		print_tree(value, depth + 1);
 	} else {

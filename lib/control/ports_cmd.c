@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+
 #include <rte_ethdev.h>
 
 #include "cmd.h"
@@ -8,12 +10,12 @@ static void add_identity(json_t *port, uint16_t id)
 {
 	struct rte_eth_dev_info info = {0};
 	char device[RTE_ETH_NAME_MAX_LEN] = "";
-	char mac[RTE_ETHER_ADDR_FMT_SIZE] = "";
-	struct rte_ether_addr address;
+	char mac[RTE_ETHER_ADDR_FMT_SIZE];
 
 	rte_eth_dev_get_name_by_port(id, device);
-	if (rte_eth_macaddr_get(id, &address) == 0)
-		rte_ether_format_addr(mac, sizeof(mac), &address);
+	/* weir's own: a tap's driver tells that of the kernel's side */
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+		 RTE_ETHER_ADDR_BYTES(&ifaces[id].source.mac));
 	rte_eth_dev_info_get(id, &info);
 	json_object_set_new(port, "device", json_string(device));
 	json_object_set_new(port, "driver",
