@@ -140,7 +140,7 @@ run_end() {
 		ip netns del "$namespace"
 	done
 	rm -rf "${RUNS:?}/$id" "/run/dpdk/weir-$id"
-	rm -f "/dev/hugepages/weir-$id"map_*
+	rm -f "/dev/hugepages/weir-$id"map_* "/run/weir/weir-$id.lock"
 	rmdir --ignore-fail-on-non-empty $RUNS 2>/dev/null
 	return 0
 }

@@ -81,7 +81,7 @@ broken "YAML that ends in the middle" 'broken' 's/max-sessions: .*/max-sessions:
 broken "a tab for indentation" 'broken' 's/^    mtu/\tmtu/'
 
 : >"$BROKEN"
-expect "an empty file" one_line interfaces -c "$BROKEN" --check
+expect "an empty file" one_line configuration -c "$BROKEN" --check
 
 # no_such_file OPTION...
 no_such_file() {

@@ -30,11 +30,13 @@ enough_pages || echo $((had + 256)) >$pages
 trap 'echo "$had" >$pages; run_end "$RUN_ID"' EXIT
 
 expect "it runs without hugepages" try_memory no
-expect "and says so" logged 'hugepages?'
+expect "and says so" logged 'weir: .* MB of ordinary memory'
+expect_equal "to weirctl too" false "$(show info .hugepages)"
 stop
 if enough_pages; then
 	expect "it runs with hugepages" try_memory yes
-	expect "and says so" logged 'hugepages?'
+	expect "and says so" logged 'weir: .* MB of hugepages'
+	expect_equal "to weirctl too" true "$(show info .hugepages)"
 	stop
 	expect "and gives them back" wait_until 5 enough_pages
 else
