@@ -121,7 +121,6 @@ static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
 {
 	const struct rte_icmp_hdr *icmp =
 	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
-	uint16_t sum;
 
 	if (l4_length < sizeof(*icmp))
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
@@ -133,7 +132,7 @@ static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
 	if (!icmp_is_error(icmp->icmp_type))
 		return packet_refuse(p, VERDICT_UNKNOWN_ICMP);
 	/* RFC 5508 REQ-3: an error's checksum is verified before it is used */
-	if (rte_raw_cksum_mbuf(p->mbuf, p->l4, l4_length, &sum) != 0 || sum != 0xffff)
+	if (!checksum_mbuf_ok(p->mbuf, p->l4, l4_length))
 		return packet_refuse(p, VERDICT_BAD_ICMP_CHECKSUM);
 	parse_error(p, realm);
 }
