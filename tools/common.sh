@@ -215,8 +215,9 @@ weir_config_base() {
 # weir_start CONFIG: in namespace "weir" (which must exist); ready when it returns 0. Its number is
 # in WEIR_PID, its log in $RUN_DIR/weir.log.
 weir_start() {
+	: >"$RUN_DIR/weir.log" # an earlier weir was ready too
 	setsid nsenter --net="/run/netns/weir-$RUN_ID-weir" -- \
-		"$WEIR_BUILD/app/weir/weir" -c "$1" >"$RUN_DIR/weir.log" 2>&1 </dev/null &
+		"$WEIR_BUILD/app/weir/weir" -c "$1" >>"$RUN_DIR/weir.log" 2>&1 </dev/null &
 	WEIR_PID=$!
 	wait_until 30 weir_ready_or_gone && weir_is_ready && kill -0 "$WEIR_PID" 2>/dev/null
 }

@@ -20,6 +20,7 @@ probed() {
 	! net arping -q -D -c 2 -w 3 -I weir-out "$1"
 }
 
+# The kernel announces its new MAC once the interface is up again.
 move_server() {
 	net sysctl -qw net.ipv4.conf.weir-out.arp_notify=1
 	net ip link set weir-out down
