@@ -9,12 +9,15 @@
 #include <string.h>
 
 #include <rte_common.h>
+#include <rte_mbuf_core.h>
 
 #include "config_file.h"
 #include "eal_args.h"
 #include "log.h"
 
 LOG_TYPE(eal);
+
+#define MEGABYTE UINT64_C(1048576)
 
 static const char *const hugepages_words[] = {
 	[EAL_HUGEPAGES_AUTO] = "auto",
@@ -105,6 +108,32 @@ uint32_t eal_args_buffers(const struct config *config)
 	return config->workers.buffers;
 }
 
+/* An rte_hash at most 80 % full: buckets, keys, and the ring of free keys (conntrack/table.c). */
+static uint64_t table_bytes(uint64_t entries)
+{
+	uint64_t places = rte_align64pow2(entries * 5 / 4 + 1);
+
+	return places * (8 + 4) + RTE_MAX(entries, places / 2) * 32;
+}
+
+/* One worker's. A session: two entries in each of two tables, a record, a mapping, a timer. */
+static uint64_t worker_bytes(const struct config *config)
+{
+	const struct iface_config *iface = config->interfaces.element;
+	uint64_t n = config->workers.count;
+	/* with several homes, each has a quarter more than its share (nat/nat.c) */
+	uint64_t sessions = config->limits.max_sessions * (n > 1 ? 5 : 4) / (4 * n) + 1;
+	uint64_t subscribers = config->limits.max_subscribers * (n > 1 ? 5 : 4) / (4 * n) + 1;
+	uint64_t buffer = RTE_MBUF_DEFAULT_BUF_SIZE;
+
+	for (uint32_t i = 0; i < config->interfaces.n; i++)
+		buffer = RTE_MAX(buffer, (uint64_t)iface[i].mtu + RTE_PKTMBUF_HEADROOM + 64);
+	return 8 * MEGABYTE + eal_args_buffers(config) * (buffer + 320) +
+	       2 * table_bytes(2 * sessions) + sessions * (128 + 64 + 16) +
+	       table_bytes(subscribers) + subscribers * (128 + 16);
+}
+
+/* A bit a port and protocol, a record a block, and a record an address. */
 static uint64_t pools_bytes(const struct config *config)
 {
 	const struct pool_config *pool = config->pools.element;
@@ -117,7 +146,6 @@ static uint64_t pools_bytes(const struct config *config)
 		for (uint32_t k = 0; k < pool[i].addresses.n; k++)
 			addresses += (uint64_t)pool[i].addresses.range[k].last -
 				     pool[i].addresses.range[k].first + 1;
-		/* a bit a port and protocol, a record a block, and a record an address */
 		bytes += addresses * (ports * PORT_PROTOCOLS / 8 +
 				      (ports / pool[i].block_size + 1) * 128 + 256);
 	}
@@ -125,23 +153,21 @@ static uint64_t pools_bytes(const struct config *config)
 }
 
 /*
- *	64 MB               EAL, ports, rings, rules
- *	80 MB               route tables: rte_lpm's 64 MB and next hops; two while one replaces
- *another 2.3 KB              a packet buffer: workers x buffers 392 bytes           a session:
- *record, two hash entries (240), and a mapping (152) 512 bytes           a subscriber pools_bytes()
- *port blocks and their bitmaps
+ * - 32 MB for EAL and ports;
+ * - two route tables, as one replaces another, of 64 MB and 1 KB a route; 16 MB for neighbours;
+ * - each worker's packet buffers and its share of sessions and subscribers;
+ * - the pools' blocks;
  *
- * and a quarter on top: hash tables are rounded up to a power of two, and memory is fragmented.
+ * and an eighth on top, for memory is fragmented.
  */
 uint32_t eal_args_memory_mb(const struct config *config)
 {
-	uint64_t bytes = (64 + 80) * UINT64_C(1048576);
+	uint64_t bytes = (32 + 2 * 64 + 16) * MEGABYTE;
 
-	bytes += (uint64_t)config->workers.count * eal_args_buffers(config) * 2355;
-	bytes += (uint64_t)config->limits.max_sessions * (240 + 152);
-	bytes += (uint64_t)config->limits.max_subscribers * 512;
+	bytes += (uint64_t)config->routes.n * 2 * 1024;
+	bytes += config->workers.count * worker_bytes(config);
 	bytes += pools_bytes(config);
-	return (uint32_t)(bytes * 5 / 4 / 1048576) + 1;
+	return (uint32_t)(bytes / 8 * 9 / MEGABYTE) + 1;
 }
 
 static bool read_number(const char *path, const char *format, uint64_t *number)
