@@ -358,6 +358,16 @@ static int add_devices(const struct config *config, struct eal_args *args)
 	return rc;
 }
 
+/* EAL tells its findings, and net_tap reports what weir does not use (rte_flow) as errors. */
+static int add_log_levels(struct eal_args *args)
+{
+	int rc = add(args, "--log-level=lib.eal:error");
+
+	if (rc == 0)
+		rc = add(args, "--log-level=lib.telemetry:error");
+	return rc == 0 ? add(args, "--log-level=pmd.net.tap:critical") : rc;
+}
+
 static int build(const struct config *config, struct eal_args *args)
 {
 	int rc = add(args, "weir");
@@ -370,6 +380,8 @@ static int build(const struct config *config, struct eal_args *args)
 		rc = add_memory(config, args);
 	if (rc == 0)
 		rc = add_devices(config, args);
+	if (rc == 0)
+		rc = add_log_levels(args);
 	for (uint32_t i = 0; i < config->eal.args.n && rc == 0; i++)
 		rc = add(args, "%s", config->eal.args.text[i]);
 	return rc;

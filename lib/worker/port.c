@@ -110,6 +110,11 @@ static int setup_queues(uint16_t id, const struct port *port, const struct port_
 	return 0;
 }
 
+static bool is_tap(const struct rte_eth_dev_info *info)
+{
+	return strcmp(info->driver_name, "net_tap") == 0;
+}
+
 static int add_interface(uint16_t id, const struct rte_eth_dev_info *info,
 			 const struct port_config *config)
 {
@@ -120,7 +125,7 @@ static int add_interface(uint16_t id, const struct rte_eth_dev_info *info,
 		return error;
 	/* a tap's port has the MAC of the kernel's interface, its peer: weir needs one of its own
 	 */
-	if (strcmp(info->driver_name, "net_tap") == 0)
+	if (is_tap(info))
 		mac.addr_bytes[RTE_ETHER_ADDR_LEN - 1] ^= 1;
 	if (config->iface->promiscuous)
 		rte_eth_promiscuous_enable(id);
@@ -132,13 +137,16 @@ static int set_up(uint16_t id, struct port *port, const struct port_config *conf
 	struct rte_eth_dev_info info;
 	uint16_t rx = (uint16_t)config->rx_descriptors, tx = (uint16_t)config->tx_descriptors;
 	struct port_config adjusted = *config;
+	uint32_t most;
 	int error = rte_eth_dev_info_get(id, &info);
 
 	if (error != 0)
 		return error;
 	port->id = id;
-	port->rx_queues = (uint16_t)RTE_MIN(config->workers, info.max_rx_queues);
-	port->tx_queues = (uint16_t)RTE_MIN(config->workers, info.max_tx_queues);
+	/* net_tap of DPDK 22.11 overruns an array of its own with more than 4 queues each way */
+	most = is_tap(&info) ? 4 : RTE_MAX_QUEUES_PER_PORT;
+	port->rx_queues = (uint16_t)RTE_MIN(RTE_MIN(config->workers, most), info.max_rx_queues);
+	port->tx_queues = (uint16_t)RTE_MIN(RTE_MIN(config->workers, most), info.max_tx_queues);
 	error = configure(id, port, &info, config);
 	if (error != 0)
 		return error;

@@ -157,8 +157,11 @@ static void own_args_replace(void **state)
 	add_arg(f, "-m512");
 	add_arg(f, "--file-prefix=other");
 	line = built(f);
-	assert_string_equal(line, "weir --vdev net_tap0,iface=a --vdev net_tap1,iface=b --no-pci "
-				  "--lcores=0@0,1@1 -m512 --file-prefix=other");
+	assert_string_equal(line,
+			    "weir --vdev net_tap0,iface=a --vdev net_tap1,iface=b --no-pci "
+			    "--log-level=lib.eal:error "
+			    "--log-level=lib.telemetry:error --log-level=pmd.net.tap:critical "
+			    "--lcores=0@0,1@1 -m512 --file-prefix=other");
 	assert_string_equal(f->args.memory, "memory as eal.args says");
 }
 
