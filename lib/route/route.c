@@ -235,7 +235,7 @@ static void publish(struct route_table *t)
 	reclaim(); /* at start, when no worker runs, frees it right away */
 }
 
-int route_replace(const struct route_config *config, uint32_t n)
+static int replace(const struct route_config *config, uint32_t n)
 {
 	struct route_table *t = table_create(config, n);
 	int status;
@@ -248,14 +248,21 @@ int route_replace(const struct route_config *config, uint32_t n)
 		return status;
 	}
 	publish(t);
-	LOG(INFO, "%u static routes", n);
 	return 0;
+}
+
+int route_replace(const struct route_config *config, uint32_t n)
+{
+	int status = replace(config, n);
+
+	if (status == 0)
+		LOG(INFO, "%u static routes", n);
+	return status;
 }
 
 int route_rebuild(void)
 {
-	return route_replace(table == NULL ? NULL : table->config,
-			     table == NULL ? 0 : table->config_n);
+	return replace(table == NULL ? NULL : table->config, table == NULL ? 0 : table->config_n);
 }
 
 int route_setup(struct rte_mempool *buffers)
