@@ -26,7 +26,7 @@ move_server() {
 	net ip link set weir-out down
 	net ip link set weir-out address 02:00:c6:33:64:aa
 	net ip link set weir-out up
-	ping_all sub -c 3 -i 0.3 "$SERVER"
+	wait_until 5 ping_all sub -c 1 "$SERVER" && ping_all sub -c 3 -i 0.3 "$SERVER"
 }
 
 unreachable() {
