@@ -21,7 +21,7 @@
  *else
  *
  * Every host answers ARP at once, except 100.64.255.x and 198.51.100.2xx below .250, which are
- * silent until flow_arp_reply(). 192.0.2.0/24, 203.0.113.0/24 and 233.252.0.0/24 have a route by
+ * silent until flow_arp_reply(). 192.0.2.0/24, 203.0.113.0/24 and 198.18.0.0/24 have a route by
  * the gateway; there is no default route.
  *
  * After each step the sum of the verdicts must be the packets received, less those that wait. At a
@@ -35,7 +35,7 @@ enum flow_port { INSIDE, OUTSIDE, FLOW_PORTS };
 #define ROUTER  "100.64.0.9" /* a subscriber's own, with hosts behind it */
 #define B1      "192.0.2.1"
 #define B2      "192.0.2.2"
-#define TRANSIT "233.252.0.7" /* a router on the way to B1 */
+#define TRANSIT "198.18.0.7"   /* a router on the way to B1 */
 #define POOL    "203.0.113.1"
 
 #define WEIR_INSIDE  "100.64.0.1"
