@@ -21,7 +21,7 @@ void icmp_echo_answer(struct packet *p)
 	uint64_t delta = checksum_delta16(RTE_BE16(ICMP_ECHO << 8), RTE_BE16(ICMP_ECHOREPLY << 8));
 
 	icmp->icmp_type = ICMP_ECHOREPLY;
-	icmp->icmp_cksum = checksum_apply(icmp->icmp_cksum, checksum_fold(delta));
+	icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, checksum_fold(delta));
 	ip->dst_addr = ip->src_addr;
 	ip->src_addr = asked;
 	ip->time_to_live = ECHO_TTL;

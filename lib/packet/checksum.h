@@ -47,6 +47,17 @@ static inline uint16_t checksum_apply(uint16_t field, uint16_t delta)
 	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 }
 
+/*
+ * The same, but never 0: 0xffff, the other zero, also verifies where the sum covers nothing but
+ * zeros, as that of an ICMP echo reply may. In UDP, 0 means none.
+ */
+static inline uint16_t checksum_apply_nonzero(uint16_t field, uint16_t delta)
+{
+	uint16_t sum = checksum_apply(field, delta);
+
+	return sum == 0 ? 0xffff : sum;
+}
+
 /* The one's complement sum of `length` bytes, not complemented. Odd lengths count as zero-padded.
  */
 uint64_t checksum_sum(const void *data, size_t length);

@@ -50,9 +50,7 @@ static inline void rewrite_udp(struct rte_udp_hdr *udp, const struct rewrite *rw
 	udp->dst_port = rw->dport;
 	if (udp->dgram_cksum == 0) /* the sender made none: RFC 768 */
 		return;
-	udp->dgram_cksum = checksum_apply(udp->dgram_cksum, rw->l4_delta);
-	if (udp->dgram_cksum == 0)
-		udp->dgram_cksum = 0xffff;
+	udp->dgram_cksum = checksum_apply_nonzero(udp->dgram_cksum, rw->l4_delta);
 }
 
 /* `length` transport bytes are there, 8 at the least. */
@@ -77,7 +75,7 @@ static inline void rewrite_transport(uint8_t protocol, void *l4, uint32_t length
 		    icmp->icmp_type == RTE_IP_ICMP_ECHO_REQUEST || icmp->icmp_type == ICMP_TIMESTAMP
 			? rw->sport
 			: rw->dport;
-		icmp->icmp_cksum = checksum_apply(icmp->icmp_cksum, rw->l4_delta);
+		icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, rw->l4_delta);
 		break;
 	}
 }
