@@ -5,13 +5,32 @@
 #include "checksum.h"
 #include "rewrite.h"
 
+/* Cuts a frame to its first `length` bytes, whatever segments they end in. */
+static void cut_frame(struct rte_mbuf *frame, uint32_t length)
+{
+	struct rte_mbuf *segment = frame, *rest;
+	uint16_t segments = 1;
+
+	frame->pkt_len = length;
+	for (; length > segment->data_len; segments++) {
+		length -= segment->data_len;
+		segment = segment->next;
+	}
+	segment->data_len = (uint16_t)length;
+	while ((rest = segment->next) != NULL) {
+		segment->next = rest->next;
+		rte_pktmbuf_free_seg(rest);
+	}
+	frame->nb_segs = segments;
+}
+
 /* Bytes behind the IP packet in the frame are padding: not sent on. */
 static inline void trim(const struct packet *p)
 {
-	uint32_t frame = rte_pktmbuf_pkt_len(p->mbuf);
+	uint32_t length = (uint32_t)p->l3 + p->length;
 
-	if (unlikely(frame != (uint32_t)p->l3 + p->length))
-		rte_pktmbuf_trim(p->mbuf, (uint16_t)(frame - p->l3 - p->length));
+	if (unlikely(rte_pktmbuf_pkt_len(p->mbuf) != length))
+		cut_frame(p->mbuf, length);
 }
 
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
