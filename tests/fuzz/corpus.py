@@ -1,0 +1,253 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the seeds of tests/fuzz/corpus: one small file an idea. Inputs that once found a bug stand
+beside them, named bug-*, and are not written here."""
+import os
+import struct
+
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, IPOption, Raw
+
+CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+WEIR, HOST, GATEWAY = "02:00:00:00:00:01", "02:00:00:00:01:02", "02:00:00:00:01:fe"
+S1, S2, B1, POOL = "100.64.0.2", "100.64.0.3", "192.0.2.1", "203.0.113.1"
+WEIR_IN, WEIR_OUT = "100.64.0.1", "198.51.100.1"
+
+
+def save(target, name, data):
+    os.makedirs(os.path.join(CORPUS, target), exist_ok=True)
+    with open(os.path.join(CORPUS, target, name), "wb") as file:
+        file.write(data)
+
+
+def ether(packet):
+    return bytes(Ether(src=HOST, dst=WEIR) / packet)
+
+
+# ---- packets ----
+
+UDP_OUT = IP(src=S1, dst=B1) / UDP(sport=4000, dport=53) / b"question"
+TCP_OUT = IP(src=S1, dst=B1) / TCP(sport=4001, dport=80, flags="S", options=[("MSS", 1460)])
+ECHO = IP(src=S1, dst=B1) / ICMP(type=8, id=77, seq=1) / b"ping"
+STAMP = IP(src=S1, dst=B1) / ICMP(type=13, id=78)
+BACK_UDP = IP(src=B1, dst=POOL) / UDP(sport=53, dport=1024) / b"answer"
+BACK_TCP = IP(src=B1, dst=POOL) / TCP(sport=80, dport=1024, flags="SA")
+BACK_ECHO = IP(src=B1, dst=POOL) / ICMP(type=0, id=77, seq=1) / b"ping"
+OPTIONS = IP(src=S1, dst=B1, options=[IPOption(b"\x07\x07\x04\0\0\0\0"), IPOption(b"\x01")])
+SOURCE_ROUTED = IP(src=S1, dst=B1, options=[IPOption(b"\x83\x07\x04\xc0\0\x02\x05")])
+LOCAL = IP(src=S1, dst=WEIR_IN) / ICMP(type=8, id=5) / b"are you there"
+
+
+def error(type_, code, quoted, src=B1, dst=POOL, cut=None, mtu=0):
+    quote = bytes(quoted)[:cut]
+    return IP(src=src, dst=dst) / ICMP(type=type_, code=code, nexthopmtu=mtu) / Raw(quote)
+
+
+QUOTED_UDP = IP(src=POOL, dst=B1) / UDP(sport=1024, dport=53) / b"question"
+QUOTED_TCP = IP(src=POOL, dst=B1) / TCP(sport=1024, dport=80, flags="S")
+QUOTED_ECHO = IP(src=POOL, dst=B1) / ICMP(type=8, id=1024) / b"ping"
+
+PACKETS = {
+    "udp": UDP_OUT,
+    "udp-no-checksum": IP(src=S1, dst=B1) / UDP(sport=1, dport=2, chksum=0) / b"x",
+    "tcp-syn": TCP_OUT,
+    "tcp-null": IP(src=S1, dst=B1) / TCP(flags=0),
+    "echo": ECHO,
+    "timestamp": STAMP,
+    "options": OPTIONS / UDP(sport=4000, dport=53),
+    "source-routed": SOURCE_ROUTED / UDP(),
+    "fragment": IP(src=S1, dst=B1, flags="MF") / UDP() / bytes(16),
+    "fragment-last": IP(src=S1, dst=B1, frag=2, proto=17) / bytes(16),
+    "gre": IP(src=S1, dst=B1, proto=47) / bytes(8),
+    "martian": IP(src="127.0.0.1", dst=B1) / UDP(),
+    "multicast": IP(src=S1, dst="224.0.0.1") / UDP(),
+    "too-long": IP(src=S1, dst=B1, len=1000) / UDP(),
+    "error-udp": error(3, 3, QUOTED_UDP),
+    "error-tcp-8-bytes": error(11, 0, QUOTED_TCP, cut=28),
+    "error-echo": error(11, 0, QUOTED_ECHO),
+    "error-short-quote": error(3, 1, QUOTED_UDP, cut=24),
+    "error-quotes-error": error(3, 1, error(3, 1, QUOTED_UDP)),
+    "error-odd": error(3, 4, QUOTED_UDP / b"odd", mtu=1400),
+}
+
+
+def parse_seeds():
+    for name, packet in PACKETS.items():
+        save("parse", name, b"\x01\x00" + ether(packet))
+    for name in ("udp", "tcp-syn", "error-udp", "error-odd", "options"):
+        for cut in (1, 35, 41, 62):
+            save("parse", f"{name}-cut{cut}", bytes([0, cut]) + ether(PACKETS[name]))
+    save("parse", "raw-wrong-checksums", b"\x04\x00" + ether(IP(src=S1, dst=B1, chksum=1) / UDP()))
+    save("parse", "raw-other-host", b"\x04\x00" + bytes(Ether(dst=HOST, src=HOST) / UDP_OUT))
+    save("parse", "raw-any-mac", b"\x06\x00" + bytes(Ether(dst=HOST, src=HOST) / UDP_OUT))
+    save("parse", "raw-broadcast", b"\x04\x00" + bytes(Ether(dst="ff:ff:ff:ff:ff:ff") / UDP_OUT))
+    save("parse", "raw-ipv6", b"\x04\x00" + bytes(Ether(dst=WEIR, src=HOST, type=0x86DD)) + bytes(40))
+    save("parse", "arp", b"\x00\x00" + bytes(Ether(dst=WEIR, src=HOST) / ARP()))
+    save("parse", "short", b"\x00\x00" + ether(UDP_OUT)[:20])
+
+
+def quote_seeds():
+    sessions = ((0x00, "udp", QUOTED_UDP), (0x10, "tcp", QUOTED_TCP), (0x20, "echo", QUOTED_ECHO))
+    for flags, name, quoted in sessions:
+        for type_, code in ((3, 3), (3, 4), (11, 0), (12, 0)):
+            save("quote", f"{name}-{type_}-{code}", bytes([flags, 0]) + bytes(error(type_, code, quoted)))
+        save("quote", f"{name}-8-bytes", bytes([flags, 0]) + bytes(error(11, 0, quoted, cut=28)))
+        save("quote", f"{name}-cut", bytes([flags, 57]) + bytes(error(3, 1, quoted / bytes(40))))
+        inner = error(3, 3, quoted, src=S1, dst=B1)
+        save("quote", f"{name}-inside", bytes([flags | 1, 0]) + bytes(inner))
+    save("quote", "unaimed", b"\x04\x00" + bytes(error(3, 3, QUOTED_UDP)))
+    save("quote", "raw", b"\x02\x00" + bytes(error(3, 3, QUOTED_UDP)))
+    long_quote = IP(src=POOL, dst=B1, options=[IPOption(b"\x01")]) / UDP(sport=1, dport=53) / bytes(700)
+    save("quote", "too-long-for-outside", b"\x01\x00" + bytes(error(3, 3, long_quote, src=S1, dst=B1)))
+    save("quote", "ttl", b"\x00\x00" + bytes(IP(src=B1, dst=POOL, ttl=1) / ICMP(type=3) / QUOTED_UDP))
+
+
+def frame(flags, packet, cut=0, seconds=0):
+    data = packet if isinstance(packet, bytes) else ether(packet)
+    head = bytes([flags | (0x10 if cut else 0) | (0x20 if seconds else 0)])
+    head += bytes([cut] if cut else []) + bytes([seconds] if seconds else [])
+    return head + struct.pack(">H", len(data)) + data
+
+
+def pipeline_seeds():
+    out, aim, run = 0x01, 0x08, 0x40
+    back = out | aim | run
+    ack = IP(src=S1, dst=B1) / TCP(sport=4001, dport=80, flags="A") / b"data"
+    fin = IP(src=S1, dst=B1) / TCP(sport=4001, dport=80, flags="FA")
+    big = IP(src=S1, dst=B1) / UDP(sport=4000, dport=53) / bytes(1300)
+    big_df = IP(src=S1, dst=B1, flags="DF") / UDP(sport=4000, dport=53) / bytes(1300)
+    seeds = {
+        "udp-both-ways": frame(run, UDP_OUT) + frame(back, BACK_UDP) + frame(run, UDP_OUT),
+        "tcp-life": frame(run, TCP_OUT) + frame(back, BACK_TCP) + frame(run, ack)
+        + frame(back, IP(src=B1, dst=POOL) / TCP(flags="FA")) + frame(run, fin)
+        + frame(back, IP(src=B1, dst=POOL) / TCP(flags="R")),
+        "echo": frame(run, ECHO) + frame(back, BACK_ECHO) + frame(run, STAMP),
+        "hairpin": frame(run, UDP_OUT) + frame(aim | run, IP(src=S2, dst=POOL) / UDP(sport=5, dport=6)),
+        "hairpin-twice": frame(run, UDP_OUT) + 2 * frame(aim | run, IP(src=S2, dst=POOL) / UDP(sport=5, dport=6)),
+        "error-in": frame(run, UDP_OUT) + frame(back, error(3, 4, QUOTED_UDP, mtu=500)),
+        "error-out": frame(run, UDP_OUT) + frame(back, BACK_UDP)
+        + frame(aim | run, error(3, 3, BACK_UDP, src=S1, dst=B1)),
+        "fragmented": frame(run, big) + frame(run, big, cut=200),
+        "fragmentation-needed": frame(run, big_df),
+        "ttl": frame(run, IP(src=S1, dst=B1, ttl=1) / UDP(sport=4000, dport=53)),
+        "expiry": frame(run, UDP_OUT) + frame(run, UDP_OUT, seconds=7) + frame(back, BACK_UDP, seconds=7),
+        "unknown-neighbour": frame(run, IP(src="100.64.9.9", dst=B1, ttl=1) / UDP())
+        + frame(run, IP(src=S1, dst="100.64.7.7") / UDP(), seconds=2)
+        + frame(run, IP(src=S1, dst="198.51.100.77") / UDP()),
+        "arp-then-packet": frame(run, IP(src=S1, dst="198.51.100.77") / UDP())
+        + frame(out | run, bytes(Ether(dst=WEIR, src=HOST)
+                                 / ARP(op=2, hwsrc=HOST, psrc="198.51.100.77", hwdst=WEIR, pdst=WEIR_OUT)), seconds=1)
+        + frame(run, IP(src=S1, dst="198.51.100.77") / UDP(sport=9)),
+        "local": frame(run, LOCAL) + frame(out | run, IP(src=B1, dst=WEIR_OUT) / ICMP(type=8)),
+        "local-cut": frame(run, LOCAL, cut=47),
+        "between-subscribers": frame(run, IP(src=S1, dst=S2) / UDP()),
+        "outside-unasked": frame(out | run, BACK_UDP),
+        "padding": frame(run, ether(UDP_OUT) + bytes(20)) + frame(run, ether(UDP_OUT) + bytes(20), cut=60),
+        "burst": b"".join(frame(0, IP(src=S1, dst=B1) / UDP(sport=100 + i, dport=53)) for i in range(33)),
+        "ports-run-out": b"".join(frame(0, IP(src=S1, dst=B1) / UDP(sport=i + 1, dport=9)) for i in range(140)),
+        "all": b"".join(frame(run, packet) for packet in PACKETS.values()),
+        "all-outside": b"".join(frame(run | out, packet) for packet in PACKETS.values()),
+    }
+    for name, data in seeds.items():
+        save("pipeline", name, data)
+
+
+def arp_frame(flags, packet):
+    data = bytes(packet)
+    return bytes([flags, len(data)]) + data
+
+
+def arp_seeds():
+    def arp(**fields):
+        return Ether(dst=WEIR, src=fields.get("hwsrc", HOST)) / ARP(**fields)
+
+    ask = arp(op=1, hwsrc=HOST, psrc=S1, pdst=WEIR_IN)
+    tell = arp(op=2, hwsrc=GATEWAY, psrc="198.51.100.254", hwdst=WEIR, pdst=WEIR_OUT)
+    pool = arp(op=1, hwsrc=GATEWAY, psrc="198.51.100.254", pdst=POOL)
+    probe = arp(op=1, hwsrc=HOST, psrc="0.0.0.0", pdst=WEIR_IN)
+    announce = arp(op=1, hwsrc=HOST, psrc=S2, pdst=S2)
+    conflict = arp(op=1, hwsrc=HOST, psrc=WEIR_IN, pdst=WEIR_IN)
+    moved = arp(op=2, hwsrc=HOST, psrc="198.51.100.254", hwdst=WEIR, pdst=WEIR_OUT)
+    silent = bytes([100, 64, 3, 3])
+    answer = arp(op=2, hwsrc=HOST, psrc="100.64.3.3", hwdst=WEIR, pdst=WEIR_IN)
+    seeds = {
+        "ask": arp_frame(4, ask),
+        "tell": arp_frame(1, tell),
+        "pool": arp_frame(5, pool),
+        "probe": arp_frame(4, probe),
+        "announce": arp_frame(4, announce),
+        "conflict": arp_frame(4, conflict) * 2,
+        "moved": arp_frame(1 | 8, moved) + arp_frame(0x10, bytes([9, 9, 9, 9])) + arp_frame(1 | 8, tell),
+        "waits": arp_frame(0x10, silent) * 3 + arp_frame(8, answer) + arp_frame(0x10, silent),
+        "waits-in-vain": (arp_frame(0x10, silent) + arp_frame(0x18, silent)) * 4,
+        "short": arp_frame(0, bytes(ask)[:30]),
+        "padded": arp_frame(4, bytes(ask) + bytes(18)),
+        "raw": arp_frame(2, bytes(ask)),
+    }
+    for name, data in seeds.items():
+        save("arp", name, data)
+
+
+GOOD = """interfaces:
+  - name: inside
+    device: net_tap0,iface=a
+    side: inside
+    address: 100.64.0.1/16
+  - name: outside
+    device: net_tap1,iface=b
+    side: outside
+    address: 198.51.100.1/24
+routes:
+  - to: 0.0.0.0/0
+    via: 198.51.100.254
+pools:
+  - name: main
+    addresses: [203.0.113.0/28, 203.0.113.32-203.0.113.40]
+    excluded-addresses: [203.0.113.7]
+    port-range: 1024-65535
+rules:
+  - inside: 100.64.0.0/10
+    pool: main
+timeouts:
+  udp-first: 5m
+  tcp-established: 2h
+limits:
+  max-sessions: 4096
+workers:
+  count: 1
+"""
+
+
+def config_seeds():
+    changes = {
+        "good": ("", ""),
+        "unknown-key": ("side: inside", "sidee: inside"),
+        "bad-address": ("100.64.0.1/16", "100.64.0.1/99"),
+        "bad-port-range": ("1024-65535", "65535-1024"),
+        "bad-time": ("5m", "5 weeks"),
+        "negative": ("max-sessions: 4096", "max-sessions: -1"),
+        "huge": ("max-sessions: 4096", "max-sessions: 99999999999999999999"),
+        "anchor": ("routes:", "routes: &a"),
+        "alias-loop": ("routes:\n", "routes: &a [*a]\n"),
+        "no-pool": ("pool: main", "pool: other"),
+        "tab": ("  - name: main", "\t- name: main"),
+        "list-for-map": ("timeouts:\n  udp-first: 5m\n  tcp-established: 2h", "timeouts: [1, 2]"),
+        "scalar-for-list": ("[203.0.113.0/28, 203.0.113.32-203.0.113.40]", "203.0.113.0/28"),
+        "backwards": ("203.0.113.32-203.0.113.40", "203.0.113.40-203.0.113.32"),
+        "null": ("name: main", "name: ~"),
+        "twice": ("limits:", "timeouts:\n  udp-first: 5m\nlimits:"),
+        "escape": ("name: main", 'name: "m\\x07\\nain"'),
+        "tag": ("name: main", "name: !!binary main"),
+    }
+    for name, (old, new) in changes.items():
+        assert old in GOOD, name
+        save("config", name, GOOD.replace(old, new, 1).encode())
+    save("config", "empty", b"")
+    save("config", "two-documents", b"---\na: 1\n---\nb: 2\n")
+    save("config", "not-yaml", b"{[}: \x00\xff")
+    save("config", "utf16", GOOD.encode("utf-16"))
+    save("config", "flow", b'{"interfaces": [], "pools": [{"name": "x"}]}')
+    save("config", "deep", b"[" * 200)
+
+
+for write in (parse_seeds, quote_seeds, pipeline_seeds, arp_seeds, config_seeds):
+    write()
