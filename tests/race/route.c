@@ -26,7 +26,12 @@
 #define CHANGES    20000
 #define REPLACES   20
 
+struct keep {
+	uint32_t nexthop, generation; /* 0: nothing kept */
+};
+
 struct seen {
+	struct keep keeps[NEIGHBOURS];
 	uint64_t found, kept;
 	uint64_t wrong;   /* a header that is not the neighbour's */
 	uint64_t changed; /* a header that did not stay what it was before a quiescent state */
@@ -42,6 +47,11 @@ static bool is_right(const struct nexthop *hop)
 	uint8_t last = (uint8_t)(rte_be_to_cpu_32(hop->address) & 0xff);
 
 	return mac[0] == 2 && mac[1] == 0 && mac[2] == mac[3] && mac[3] == mac[4] && mac[5] == last;
+}
+
+static rte_be32_t address_of(uint32_t i)
+{
+	return rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 2 + i % NEIGHBOURS));
 }
 
 /* One look-up, directly or by a gateway. */
@@ -60,17 +70,23 @@ static void look_up(struct seen *s, uint32_t i)
 		return;
 	copy = nexthops[nexthop];
 	s->found++;
-	s->wrong += !is_right(&copy) ||
-		    copy.address != RTE_BE32(RTE_IPV4(192, 0, 2, 0)) + rte_cpu_to_be_32(host);
+	s->wrong += !is_right(&copy) || copy.address != address_of(i);
 	for (uint32_t spin = 0; spin < i % 16; spin++)
 		rte_pause();
 	s->changed += memcmp(copy.link_header, nexthops[nexthop].link_header, 14) != 0;
-	/* what a session keeps over quiescent states, as long as the generation stays */
-	rte_rcu_qsbr_quiescent(rcu, rte_lcore_id());
-	if (route_generation() == generation) {
-		s->kept++;
-		s->changed += memcmp(copy.link_header, nexthops[nexthop].link_header, 14) != 0;
-	}
+	s->keeps[i % NEIGHBOURS] = (struct keep){.nexthop = nexthop, .generation = generation};
+}
+
+/* What a session does: it goes on with the number that it has, as long as the generation stays. */
+static void use_kept(struct seen *s, uint32_t i)
+{
+	const struct keep *keep = &s->keeps[i % NEIGHBOURS];
+	const struct nexthop *hop = &nexthops[keep->nexthop];
+
+	if (keep->generation != route_generation())
+		return;
+	s->kept++;
+	s->wrong += !is_right(hop) || hop->address != address_of(i);
 }
 
 static int read_routes(void *arg)
@@ -81,7 +97,9 @@ static int read_routes(void *arg)
 	rte_rcu_qsbr_thread_register(rcu, me);
 	rte_rcu_qsbr_thread_online(rcu, me);
 	for (uint32_t i = me; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
-		look_up(&seen[me], i);
+		if (i / NEIGHBOURS % 64 == 0)
+			look_up(&seen[me], i);
+		use_kept(&seen[me], i);
 		rte_rcu_qsbr_quiescent(rcu, me);
 	}
 	rte_rcu_qsbr_thread_offline(rcu, me);

@@ -126,6 +126,7 @@ static void gives_back(void **state)
 	put("192.0.2.9", 1, 0);
 	put("192.0.2.8", 7, 0);
 	put("192.0.2.9", 2, 0);
+	assert_int_equal(poll(5, HOLD_SEND), 0);
 	network_hear(NETWORK_OUTSIDE, "192.0.2.9", mac, 10);
 	assert_int_equal(poll(10, HOLD_SEND), 2);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -191,6 +192,21 @@ static void few_at_a_time(void **state)
 	assert_int_equal(hold_count(hold), 0);
 }
 
+/* Packets of a known neighbour that did not fit come with the next call, not a second later. */
+static void goes_on_sending(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++)
+		put("192.0.2.9", i, 0);
+	network_hear(NETWORK_OUTSIDE, "192.0.2.9", mac, 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(hold_poll(hold, 0, event, 1), 1);
+		assert_int_equal(event[0].what, HOLD_SEND);
+		assert_int_equal(event[0].token, i);
+		rte_pktmbuf_free(event[0].mbuf);
+	}
+}
+
 /* One neighbour that is not there takes a part of the queue only. */
 static void bounded_per_neighbour(void **state)
 {
@@ -251,9 +267,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(asks_and_gives_up), TEST(gives_back),     TEST(known_meanwhile),
-		TEST(by_port),           TEST(few_at_a_time),  TEST(bounded_per_neighbour),
-		TEST(bounded_in_all),    TEST(out_of_buffers),
+		TEST(asks_and_gives_up),     TEST(gives_back),
+		TEST(known_meanwhile),       TEST(by_port),
+		TEST(few_at_a_time),         TEST(goes_on_sending),
+		TEST(bounded_per_neighbour), TEST(bounded_in_all),
+		TEST(out_of_buffers),
 	};
 
 	support_eal_setup(1, 256);
