@@ -51,7 +51,7 @@ static bool is_right(const struct nexthop *hop)
 
 static rte_be32_t address_of(uint32_t i)
 {
-	return rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 2 + i % NEIGHBOURS));
+	return rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, 2 + i % NEIGHBOURS));
 }
 
 /* One look-up, directly or by a gateway. */
@@ -59,7 +59,7 @@ static void look_up(struct seen *s, uint32_t i)
 {
 	uint32_t host = 2 + i % NEIGHBOURS, nexthop;
 	rte_be32_t destination =
-		rte_cpu_to_be_32(i & 1 ? RTE_IPV4(192, 0, 2, host) : RTE_IPV4(10, host, 1, 1));
+		rte_cpu_to_be_32(i & 1 ? RTE_IPV4(192u, 0, 2, host) : RTE_IPV4(10, host, 1, 1));
 	uint32_t generation = route_generation();
 	struct route_target target;
 	enum route_result result = route_find(destination, &nexthop, &target);
@@ -114,7 +114,7 @@ static void replace(void)
 	for (uint32_t i = 0; i < NEIGHBOURS; i++) {
 		config[i].to.address = rte_cpu_to_be_32(RTE_IPV4(10, 2 + i, 0, 0));
 		config[i].to.length = 16;
-		config[i].via = rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 2 + i));
+		config[i].via = rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, 2 + i));
 	}
 	/* for want of memory while the old table is in use nothing changes */
 	route_replace(config, NEIGHBOURS);
@@ -134,7 +134,7 @@ static void change_neighbours(void)
 
 		snprintf(mac, sizeof(mac), "02:00:%02x:%02x:%02x:%02x", version, version, version,
 			 host);
-		text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, host)), address);
+		text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, host)), address);
 		now_ms += 1000;
 		network_hear(NETWORK_OUTSIDE, address, mac, now_ms);
 		if (i % (CHANGES / REPLACES) == 0)

@@ -70,7 +70,7 @@ static int teardown(void **state)
 /* 192.0.2.100 is a pool's. */
 static bool answers_for(rte_be32_t address)
 {
-	return address == RTE_BE32(RTE_IPV4(192, 0, 2, 100));
+	return address == RTE_BE32(RTE_IPV4(192u, 0, 2, 100));
 }
 
 static bool input(struct rte_mbuf *mbuf, enum verdict expected)

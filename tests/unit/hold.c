@@ -174,7 +174,7 @@ static void few_at_a_time(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 100; i++)
-		put(text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 10 + i % 20)), address), i, 0);
+		put(text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, 10 + i % 20)), address), i, 0);
 	for (uint64_t now_ms = 1000; now_ms <= 3000; now_ms += 1000) {
 		for (uint32_t i = 0; i < 200; i++) {
 			uint32_t n = hold_poll(hold, now_ms, event, 3);

@@ -180,7 +180,7 @@ static void random_routes(struct random *random, struct route_config *config)
 		if (twice)
 			continue;
 		config[i] = (struct route_config){
-			.to = to, .via = rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 2 + i % 250))};
+			.to = to, .via = rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, 2 + i % 250))};
 		i++;
 	}
 }
@@ -407,7 +407,7 @@ static void pages(void **state)
 	(void)state;
 	for (uint32_t i = 2; i < 252; i++)
 		network_hear(NETWORK_OUTSIDE,
-			     text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, i)), address),
+			     text_ipv4(rte_cpu_to_be_32(RTE_IPV4(192u, 0, 2, i)), address),
 			     first_mac, 0);
 	for (json_t *next = NULL; calls == 0 || next != NULL; calls++) {
 		json_t *reply = run("/weir/neighbours", from, true);

@@ -31,16 +31,16 @@ static int setup(void **state)
 	iface[1] = (struct iface_config){.name = outside,
 					 .device = tap1,
 					 .side = SIDE_OUTSIDE,
-					 .address = {RTE_BE32(RTE_IPV4(192, 0, 2, 1)), 24},
+					 .address = {RTE_BE32(RTE_IPV4(192u, 0, 2, 1)), 24},
 					 .mtu = 1500,
 					 .realm = 1};
 	iface[2] = (struct iface_config){.name = third,
 					 .device = tap10,
 					 .side = SIDE_OUTSIDE,
-					 .address = {RTE_BE32(RTE_IPV4(192, 0, 3, 1)), 24},
+					 .address = {RTE_BE32(RTE_IPV4(192u, 0, 3, 1)), 24},
 					 .mtu = 1500,
 					 .realm = 1};
-	route[0] = (struct route_config){.via = RTE_BE32(RTE_IPV4(192, 0, 2, 254))};
+	route[0] = (struct route_config){.via = RTE_BE32(RTE_IPV4(192u, 0, 2, 254))};
 	route[1] = (struct route_config){.to = {RTE_BE32(RTE_IPV4(10, 0, 0, 0)), 8},
 					 .via = RTE_BE32(RTE_IPV4(100, 64, 0, 9))};
 	ifaces_n = 3;
@@ -84,13 +84,13 @@ static void twice(void **state)
 static void addresses(void **state)
 {
 	(void)state;
-	iface[2].address.address = RTE_BE32(RTE_IPV4(192, 0, 3, 0));
+	iface[2].address.address = RTE_BE32(RTE_IPV4(192u, 0, 3, 0));
 	expect_wrong("interfaces[2].address", "192.0.3.0/24");
-	iface[2].address.address = RTE_BE32(RTE_IPV4(192, 0, 3, 255));
+	iface[2].address.address = RTE_BE32(RTE_IPV4(192u, 0, 3, 255));
 	expect_wrong("interfaces[2].address", "192.0.3.255/24");
-	iface[2].address.address = RTE_BE32(RTE_IPV4(224, 0, 3, 1));
+	iface[2].address.address = RTE_BE32(RTE_IPV4(224u, 0, 3, 1));
 	expect_wrong("interfaces[2].address", "224.0.3.1/24");
-	iface[2].address = (struct config_interface){RTE_BE32(RTE_IPV4(192, 0, 2, 200)), 32};
+	iface[2].address = (struct config_interface){RTE_BE32(RTE_IPV4(192u, 0, 2, 200)), 32};
 	expect_wrong("interfaces[2].address", "192.0.2.200/32");
 	iface[2].address = (struct config_interface){RTE_BE32(RTE_IPV4(100, 0, 0, 1)), 8};
 	expect_wrong("interfaces[2].address", "100.0.0.1/8");
@@ -108,11 +108,11 @@ static void realm(void **state)
 static void gateways(void **state)
 {
 	(void)state;
-	route[1].via = RTE_BE32(RTE_IPV4(198, 51, 100, 1));
+	route[1].via = RTE_BE32(RTE_IPV4(198u, 51, 100, 1));
 	expect_wrong("routes[1].via", "198.51.100.1");
 	route[1].via = iface[1].address.address;
 	expect_wrong("routes[1].via", "192.0.2.1");
-	route[1].via = RTE_BE32(RTE_IPV4(192, 0, 2, 255));
+	route[1].via = RTE_BE32(RTE_IPV4(192u, 0, 2, 255));
 	expect_wrong("routes[1].via", "192.0.2.255");
 }
 
@@ -122,7 +122,7 @@ static void destinations(void **state)
 	(void)state;
 	route[1].to = route[0].to;
 	expect_wrong("routes[1].to", "0.0.0.0/0");
-	route[1].to = (struct prefix){RTE_BE32(RTE_IPV4(192, 0, 2, 0)), 24};
+	route[1].to = (struct prefix){RTE_BE32(RTE_IPV4(192u, 0, 2, 0)), 24};
 	expect_wrong("routes[1].to", "192.0.2.0/24");
 }
 
