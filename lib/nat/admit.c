@@ -121,3 +121,9 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	p->direction = 1;
 	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 }
+
+void nat_withdraw(struct nat *nat, struct session *session)
+{
+	/* nat_admit() saw to it that there is room in the reclaim queue */
+	session_end(nat->sessions, session);
+}

@@ -105,6 +105,9 @@ struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple);
  */
 enum verdict nat_admit(struct nat *nat, struct packet *p);
 
+/* Ends a session that nat_admit() just made: its first packet was refused after all. */
+void nat_withdraw(struct nat *nat, struct session *session);
+
 /* First in every loop: sets the time, then expiry, idle blocks, reclaim, and what the control
  * thread asked for. Bounded work. */
 void nat_poll(struct nat *nat, uint64_t now_ms);

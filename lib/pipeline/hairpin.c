@@ -5,7 +5,8 @@
  * A packet from the inside to one of our own public addresses (RFC 4787 REQ-9) is translated twice:
  * its source by its sender's session, as any packet; then it is what a packet from the outside
  * would be, and its destination is translated by the receiver's session. Each half is a session of
- * its own in its own home, so each keeps its own mapping and port.
+ * its own in its own home, so each keeps its own mapping and port. An ICMP error about such a
+ * packet goes back by both sessions too (RFC 5508 REQ-7).
  */
 
 /* The packet as the second half sees it: from the sender's public endpoint. */
@@ -21,21 +22,29 @@ static void as_from_outside(const struct packet *p, struct packet *half)
 	half->session = NULL;
 }
 
+/* Whether the destination half has a session. */
+static bool find_second(struct burst *burst, const struct packet *p, struct packet *half, int home)
+{
+	uintptr_t value;
+
+	as_from_outside(p, half);
+	value = table_find(sessions_table(nats[home]->sessions), &half->tuple, half->hash);
+	if (value == 0)
+		return false;
+	burst->second[p - burst->packet] = session_of(value, &half->direction);
+	return true;
+}
+
 /* The destination half: found, or admitted when this worker is its home; else the packet goes
- * there. */
-static void second_session(struct pipeline *pipeline, struct packet *p, int home)
+ * there. When it is refused, the first half, if just made, shall not stay. */
+static void second_session(struct pipeline *pipeline, struct packet *p, int home, bool first_is_new)
 {
 	struct burst *burst = &pipeline->burst;
 	struct packet half;
 	enum verdict verdict;
-	uintptr_t value;
 
-	as_from_outside(p, &half);
-	value = table_find(sessions_table(nats[home]->sessions), &half.tuple, half.hash);
-	if (value != 0) {
-		burst->second[p - burst->packet] = session_of(value, &half.direction);
+	if (find_second(burst, p, &half, home))
 		return;
-	}
 	if (home != pipeline->config.worker) {
 		p->home = (uint8_t)home;
 		if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
@@ -45,8 +54,11 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 		return;
 	}
 	verdict = nat_admit(pipeline->config.nat, &half);
-	if (verdict != VERDICT_COUNT)
+	if (verdict != VERDICT_COUNT) {
+		if (first_is_new)
+			nat_withdraw(pipeline->config.nat, p->session);
 		return packet_refuse(p, verdict);
+	}
 	burst->second[p - burst->packet] = half.session;
 }
 
@@ -63,28 +75,59 @@ static bool endpoint_is_mapped(const struct packet *p, const struct pool_address
 	return *home >= 0 && port_in_use(block, nat_port_protocol(tuple_proto(&p->tuple)), port);
 }
 
+/* An interface's own address may be in a pool too. */
+static bool is_weirs_own(rte_be32_t address)
+{
+	struct route_target target;
+	uint32_t nexthop;
+
+	return route_find(address, &nexthop, &target) == ROUTE_LOCAL;
+}
+
+/* The first half: found, or admitted here, as this is its home. */
+static bool first_session(struct pipeline *pipeline, struct packet *p)
+{
+	enum verdict verdict;
+
+	if (p->session != NULL)
+		return true;
+	verdict = nat_admit(pipeline->config.nat, p);
+	if (verdict != VERDICT_COUNT)
+		packet_refuse(p, verdict);
+	return verdict == VERDICT_COUNT;
+}
+
 static void hairpin(struct pipeline *pipeline, struct packet *p)
 {
 	struct pool_address *address = pool_address_find(p->tuple.dst);
-	enum verdict verdict;
+	bool first = p->session == NULL;
 	int home;
 
 	if (likely(address == NULL))
 		return;
 	if (!endpoint_is_mapped(p, address, &home)) {
-		/* an interface's own address may be in a pool too: route knows */
-		if (p->session != NULL)
+		if (!first || !is_weirs_own(p->tuple.dst))
 			packet_refuse(p, VERDICT_NO_SESSION);
 		return;
 	}
 	if (p->ttl <= 1)
 		return packet_refuse(p, VERDICT_TTL_EXCEEDED);
-	if (p->session == NULL) {
-		verdict = nat_admit(pipeline->config.nat, p);
-		if (verdict != VERDICT_COUNT)
-			return packet_refuse(p, verdict);
-	}
-	second_session(pipeline, p, home);
+	if (first_session(pipeline, p))
+		second_session(pipeline, p, home, first);
+}
+
+/* An error about a packet that came by hairpin; its session keeps the sender's public endpoint. */
+static void hairpin_error(struct pipeline *pipeline, struct packet *p)
+{
+	struct packet half;
+	int home;
+
+	if (!(p->session->flags & SESSION_HAIRPIN))
+		return;
+	as_from_outside(p, &half);
+	home = nat_home_of(&half.tuple);
+	if (home < 0 || !find_second(&pipeline->burst, p, &half, home))
+		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
 }
 
 /* Step 3: the destination half of packets to our own public addresses. */
@@ -96,7 +139,11 @@ void step_hairpin(struct pipeline *pipeline)
 		struct packet *p = &burst->packet[burst->odd[i]];
 
 		burst->second[burst->odd[i]] = NULL;
-		if (p->kind == PACKET_QUERY && from_inside(p))
+		if (!from_inside(p))
+			continue;
+		if (p->kind == PACKET_QUERY)
 			hairpin(pipeline, p);
+		else if (p->kind == PACKET_ERROR)
+			hairpin_error(pipeline, p);
 	}
 }

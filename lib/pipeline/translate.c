@@ -52,13 +52,16 @@ static struct rewrite hairpin_rewrite(const struct session *session, const struc
 /*
  * An ICMP error: the quoted packet goes back to what its sender sent, so that it knows it again;
  * the outer destination is that sender (RFC 5508 REQ-4, REQ-5). An error from the inside comes, for
- * the outside, from the public address, whoever sent it.
+ * the outside, from the public address, whoever sent it; so it does for another subscriber, whose
+ * hairpinned packet it is about (REQ-7).
  */
-static void translate_error(struct packet *p)
+static void translate_error(struct packet *p, const struct session *second)
 {
 	const struct session *session = p->session;
-	const struct tuple *other = &session->tuple[p->direction ^ 1];
-	struct rewrite quoted = session_rewrite(session, p->direction);
+	const struct tuple *other =
+		second != NULL ? &second->tuple[0] : &session->tuple[p->direction ^ 1];
+	struct rewrite quoted = second != NULL ? hairpin_rewrite(session, second)
+					       : session_rewrite(session, p->direction);
 	rte_be32_t src = p->direction == 0 ? quoted.src : packet_ip(p)->src_addr;
 
 	quoted.src = other->src;
@@ -118,7 +121,7 @@ static void translate_odd(struct pipeline *pipeline, struct packet *p)
 				second != NULL ? VERDICT_HAIRPINNED : VERDICT_TRANSLATED);
 		break;
 	case PACKET_ERROR:
-		translate_error(p);
+		translate_error(p, second);
 		send_translated(pipeline, p, VERDICT_ERROR_TRANSLATED);
 		break;
 	case PACKET_ROUTED:

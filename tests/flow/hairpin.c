@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow.h"
+
+/* S1 serves: its mapping was made by a packet to the outside. S2 is its caller. */
+static struct frame_spec of(uint8_t proto, const char *src, uint16_t port, uint8_t tcp_flags)
+{
+	return (struct frame_spec){.src = src,
+				   .dst = B1,
+				   .proto = proto,
+				   .sport = port,
+				   .dport = 53,
+				   .tcp_flags = tcp_flags,
+				   .length = 33};
+}
+
+/* The call from `caller` to S1's public endpoint passes, and comes from the caller's own. */
+static struct endpoint call(const struct frame_spec *served, const struct endpoint *public,
+			    const struct frame_spec *caller)
+{
+	struct frame_spec in = *caller, out;
+	struct endpoint source;
+	struct rte_mbuf *frame;
+
+	in.dst = public->address;
+	in.dport = public->port;
+	flow_send(INSIDE, &in);
+	flow_expect_verdict(VERDICT_HAIRPINNED);
+	frame = flow_receive(INSIDE);
+	assert_non_null(frame);
+	source = flow_source(frame);
+	out = flow_public(&in, &source);
+	out.dst = served->src;
+	out.dport = served->sport;
+	out = flow_hop(&out);
+	frame_expect(frame, &out);
+	flow_expect_silence();
+	return source;
+}
+
+/* S1 answers to the caller's public endpoint, and the caller sees S1's. */
+static void answer_passes(const struct frame_spec *served, const struct endpoint *public,
+			  const struct frame_spec *caller, const struct endpoint *source,
+			  uint8_t tcp_flags)
+{
+	struct frame_spec in = *served, out;
+
+	in.tcp_flags = tcp_flags;
+	in.dst = source->address;
+	in.dport = source->port;
+	out = flow_public(&in, public);
+	out.dst = caller->src;
+	out.dport = caller->sport;
+	out = flow_hop(&out);
+	flow_pass(INSIDE, &in, VERDICT_HAIRPINNED, INSIDE, &out);
+}
+
+static void udp_between(const char *server, const char *client)
+{
+	struct frame_spec served = of(IPPROTO_UDP, server, 4000, 0);
+	struct frame_spec caller = of(IPPROTO_UDP, client, 5000, 0);
+	struct endpoint public = flow_open(&served), source;
+
+	source = call(&served, &public, &caller);
+	assert_string_equal(source.address, POOL); /* RFC 4787 REQ-9a: the external source */
+	answer_passes(&served, &public, &caller, &source, 0);
+	for (int i = 0; i < 3; i++) {
+		call(&served, &public, &caller);
+		answer_passes(&served, &public, &caller, &source, 0);
+	}
+	assert_int_equal(flow_sessions(), 3); /* the one outside, and two halves */
+	assert_int_equal(flow_mappings(), 2);
+}
+
+static void tcp_between(const char *server, const char *client)
+{
+	const uint8_t ack = RTE_TCP_ACK_FLAG;
+	struct frame_spec served = of(IPPROTO_TCP, server, 4000, RTE_TCP_SYN_FLAG);
+	struct frame_spec caller = of(IPPROTO_TCP, client, 5000, RTE_TCP_SYN_FLAG);
+	struct endpoint public = flow_open(&served), source;
+	struct frame_spec calls;
+
+	source = call(&served, &public, &caller);
+	assert_string_equal(source.address, POOL);
+	answer_passes(&served, &public, &caller, &source, RTE_TCP_SYN_FLAG | ack);
+	caller.tcp_flags = ack;
+	call(&served, &public, &caller);
+	answer_passes(&served, &public, &caller, &source, ack);
+	calls = caller;
+	calls.dst = public.address;
+	calls.dport = public.port;
+	flow_expect_state(&calls, "ESTABLISHED");
+	calls = served;
+	calls.dst = source.address;
+	calls.dport = source.port;
+	flow_expect_state(&calls, "ESTABLISHED");
+}
+
+/* RFC 4787 REQ-9: a subscriber reaches another by its public endpoint, and seems to come from its
+ * own. */
+static void udp(void **state)
+{
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	udp_between(S1, S2);
+}
+
+/* RFC 5382 REQ-8: the same for TCP, both halves tracked. */
+static void tcp(void **state)
+{
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	tcp_between(S1, S2);
+}
+
+/* A subscriber reaches itself too. */
+static void to_itself(void **state)
+{
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	udp_between(S1, S1);
+}
+
+/* The two subscribers may have different homes, and the ports may give a packet to any worker. */
+static void between_homes(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		flow_start(&(struct flow_setup){.workers = 2});
+		const char *server = flow_subscriber_of(i & 1),
+			   *client = flow_subscriber_of(i >> 1 & 1);
+
+		flow_deliver_to(i >> 2);
+		if (server == client)
+			client = server[9] == '9' ? "100.64.0.8" : "100.64.0.99";
+		udp_between(server, client);
+		tcp_between(server, client);
+		if (i < 7)
+			assert_int_equal(flow_teardown(NULL), 0);
+	}
+}
+
+/* A ping to a public address is nobody's: its identifier is the asker's own. It must not leave for
+ * the outside, from where it would come back. */
+static void a_ping_to_a_public_address(void **state)
+{
+	struct frame_spec served = of(IPPROTO_UDP, S1, 4000, 0);
+	struct frame_spec in = {
+		.src = S2, .dst = POOL, .proto = IPPROTO_ICMP, .type = 8, .ident = 9, .length = 8};
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	flow_open(&served);
+	flow_drop(INSIDE, &in, VERDICT_NO_SESSION);
+	assert_int_equal(flow_sessions(), 1);
+}
+
+/* A public endpoint that nobody has: refused, and nothing is left. */
+static void nobody_has_it(void **state)
+{
+	struct frame_spec in = of(IPPROTO_UDP, S2, 5000, 0), served = of(IPPROTO_UDP, S1, 4000, 0);
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	in.dst = POOL;
+	in.dport = 6000;
+	flow_drop(INSIDE, &in, VERDICT_NO_SESSION);
+	flow_expect_nothing_kept();
+	assert_int_equal(flow_blocks(), 0);
+	public = flow_open(&served); /* in a block that somebody has, too */
+	in.dport = public.port ^ 1;
+	flow_drop(INSIDE, &in, VERDICT_NO_SESSION);
+	assert_int_equal(flow_sessions(), 1);
+}
+
+/* A call that S1 may not have, over its limit, leaves nothing of the caller either. */
+static void a_refused_call_leaves_nothing(void **state)
+{
+	struct frame_spec served = of(IPPROTO_UDP, S1, 4000, 0), in = of(IPPROTO_UDP, S2, 5000, 0);
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.max_sessions_per_subscriber = 1});
+	public = flow_open(&served);
+	in.dst = public.address;
+	in.dport = public.port;
+	flow_refuse(INSIDE, &in, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	assert_int_equal(flow_sessions(), 1);
+	assert_int_equal(flow_mappings(), 1);
+	assert_int_equal(flow_ports(), 1);
+}
+
+/* RFC 5508 REQ-7: an error about a hairpinned packet reaches its sender, who knows the quote. */
+static void errors_are_hairpinned(void **state)
+{
+	struct frame_spec served = of(IPPROTO_UDP, S1, 4000, 0),
+			  sent = of(IPPROTO_UDP, S2, 5000, 0);
+	struct frame_spec got, in, out;
+	struct endpoint public, source;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	public = flow_open(&served);
+	source = call(&served, &public, &sent);
+	sent.dst = public.address;
+	sent.dport = public.port;
+	got = flow_public(&sent, &source); /* as S1 got it */
+	got.dst = served.src;
+	got.dport = served.sport;
+	in = (struct frame_spec){.src = S1,
+				 .dst = source.address,
+				 .proto = IPPROTO_ICMP,
+				 .type = 3,
+				 .code = 3,
+				 .quote = &got,
+				 .quote_length = 28};
+	out = in;
+	out.src = public.address;
+	out.dst = S2;
+	out.quote = &sent;
+	out = flow_hop(&out);
+	flow_pass(INSIDE, &in, VERDICT_ERROR_TRANSLATED, INSIDE, &out);
+
+	/* and of the answer, the other way */
+	got = flow_public(&served, &public);
+	got.dst = S2;
+	got.dport = 5000;
+	served.dst = source.address;
+	served.dport = source.port;
+	in.src = S2;
+	in.dst = public.address;
+	in.quote_length = 0;
+	out.src = source.address;
+	out.dst = S1;
+	out.quote = &served;
+	out.quote_length = 0;
+	flow_pass(INSIDE, &in, VERDICT_ERROR_TRANSLATED, INSIDE, &out);
+}
+
+/* Subscribers reach each other by their inside addresses without translation, and weir keeps
+ * nothing of it. */
+static void by_inside_addresses(void **state)
+{
+	struct frame_spec in = of(IPPROTO_UDP, S1, 4000, 0), out;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	in.dst = S2;
+	out = flow_hop(&in);
+	flow_pass(INSIDE, &in, VERDICT_ROUTED, INSIDE, &out);
+	flow_expect_nothing_kept();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FLOW_TEST(udp),
+		FLOW_TEST(tcp),
+		FLOW_TEST(to_itself),
+		FLOW_TEST(between_homes),
+		FLOW_TEST(a_ping_to_a_public_address),
+		FLOW_TEST(nobody_has_it),
+		FLOW_TEST(a_refused_call_leaves_nothing),
+		FLOW_TEST(errors_are_hairpinned),
+		FLOW_TEST(by_inside_addresses),
+	};
+
+	return FLOW_RUN(tests);
+}
