@@ -3,7 +3,8 @@
 
 /*
  * A packet whose next hop is not known waits as it came, and takes the walk again once it is: so it
- * is tracked and translated once, and an error about it quotes it right.
+ * is tracked and translated once, an error about it quotes it right, and a first packet that nobody
+ * takes leaves no session.
  */
 static void hold(struct pipeline *pipeline, struct packet *p)
 {

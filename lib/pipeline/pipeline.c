@@ -58,8 +58,8 @@ void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t
 	step_find(pipeline);
 	step_hairpin(pipeline);
 	step_route(pipeline);
-	step_admit(pipeline);
 	step_hold(pipeline);
+	step_admit(pipeline);
 	step_track(pipeline);
 	step_translate(pipeline);
 	step_answer(pipeline);

@@ -205,6 +205,7 @@ static void errors_are_rate_limited(void **state)
 
 	(void)state;
 	flow_start(&(struct flow_setup){.subscribers = S1 "/32"});
+	open_many(S1, 0, 1); /* from here on the gateway is known */
 	for (int i = 0; i < 100; i++)
 		flow_queue(INSIDE, &spec);
 	flow_turn();
