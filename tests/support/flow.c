@@ -349,7 +349,7 @@ void flow_deliver_to(uint32_t worker)
 	flow.deliver_to = worker;
 }
 
-void flow_queue(enum flow_port port, const struct frame_spec *spec)
+struct rte_mbuf *flow_queue(enum flow_port port, const struct frame_spec *spec)
 {
 	struct rte_mbuf *frame = frame_build(flow.test_buffers, spec);
 
@@ -359,6 +359,7 @@ void flow_queue(enum flow_port port, const struct frame_spec *spec)
 	flow.queueing = true;
 	frame->port = port;
 	queue_put(&flow.home[flow.deliver_to].input, frame);
+	return frame;
 }
 
 void flow_send(enum flow_port port, const struct frame_spec *spec)

@@ -35,7 +35,7 @@ enum flow_port { INSIDE, OUTSIDE, FLOW_PORTS };
 #define ROUTER  "100.64.0.9" /* a subscriber's own, with hosts behind it */
 #define B1      "192.0.2.1"
 #define B2      "192.0.2.2"
-#define TRANSIT "198.18.0.7"   /* a router on the way to B1 */
+#define TRANSIT "198.18.0.7" /* a router on the way to B1 */
 #define POOL    "203.0.113.1"
 
 #define WEIR_INSIDE  "100.64.0.1"
@@ -72,8 +72,8 @@ void flow_deliver_to(uint32_t worker);
 /* Sends a packet into weir and lets the workers turn until all is quiet. */
 void flow_send(enum flow_port port, const struct frame_spec *spec);
 
-/* Many in one burst: queues a packet; flow_turn() takes them. */
-void flow_queue(enum flow_port port, const struct frame_spec *spec);
+/* Many in one burst: queues a packet; flow_turn() takes them. The frame may still be changed. */
+struct rte_mbuf *flow_queue(enum flow_port port, const struct frame_spec *spec);
 void flow_turn(void);
 
 /* ---- verdicts ---- */
