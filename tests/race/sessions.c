@@ -340,7 +340,7 @@ static void homes_and_readers(void **state)
 /* ---- TCP ---- */
 
 #define CONNECTIONS 1024
-#define ROUNDS      200
+#define ROUNDS      400
 
 static struct session connection[CONNECTIONS];
 static uint32_t arrived; /* at the barrier; free-running */
