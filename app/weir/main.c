@@ -94,6 +94,7 @@ static int setup_shared(const struct config *config)
 	clock_setup();
 	home_setup(config->workers.count);
 	limits = config->limits;
+	fragments_settings = config->fragments;
 	timeouts = config->timeouts;
 	error = rcu_setup();
 	if (error != 0)

@@ -55,6 +55,7 @@ static const struct config_row root_rows[] = {
 	LIST(rules, rule_config, "", 0),
 	PART(timeouts, timeouts_config),
 	PART(limits, limits_config),
+	PART(fragments, fragments_config),
 	PART(icmp, icmp_config),
 	PART(workers, workers_config),
 	PART(eal, eal_config),

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "eal_args.h"
+#include "fragment.h"
 #include "icmp.h"
 #include "nat.h"
 #include "pool.h"
@@ -44,6 +45,7 @@ struct config {
 	struct config_list rules;      /* of struct rule_config */
 	struct timeouts timeouts;
 	struct limits_config limits;
+	struct fragments_config fragments;
 	struct icmp_config icmp;
 	struct workers_config workers;
 	struct eal_config eal;

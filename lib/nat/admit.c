@@ -7,6 +7,8 @@
 /* Whether a packet may begin a session: RFC 6146 section 3.5.2.2, RFC 5508 REQ-1. */
 static enum verdict may_begin(const struct packet *p)
 {
+	if (p->flags & PACKET_LATER) /* the first fragment's session has ended */
+		return VERDICT_NO_SESSION;
 	switch (tuple_proto(&p->tuple)) {
 	case IPPROTO_TCP:
 		return p->tcp_event == TCP_EVENT_SYN ? VERDICT_COUNT : VERDICT_BAD_TCP_STATE;

@@ -23,6 +23,7 @@ enum packet_kind {
 	PACKET_ROUTED,  /* to be sent on as it is */
 	PACKET_ECHO,    /* an echo request to weir, to be answered */
 	PACKET_ARP,     /* for lib/route */
+	PACKET_FRAGMENT, /* a fragment; of the first, the tuple is set */
 	PACKET_REFUSED, /* the verdict is set */
 	PACKET_GONE,    /* somebody else has the mbuf: another worker, the hold queue */
 };
@@ -43,6 +44,8 @@ enum tcp_event {
 #define PACKET_OPTIONS        0x02 /* has IP options */
 #define PACKET_DF             0x04 /* must not be fragmented */
 #define PACKET_REQUEST        0x08 /* an ICMP query's request, not its reply */
+#define PACKET_FRAGMENT_ANY   0x10 /* is a fragment */
+#define PACKET_LATER          0x20 /* is a fragment but not the first: nothing is at l4 */
 
 struct session;
 

@@ -70,7 +70,7 @@ static bool icmp_is_error(uint8_t type)
 static bool icmp_query_ports(const struct rte_icmp_hdr *icmp, struct tuple *tuple)
 {
 	bool timestamp =
-	    icmp->icmp_type == ICMP_TIMESTAMP || icmp->icmp_type == ICMP_TIMESTAMPREPLY;
+		icmp->icmp_type == ICMP_TIMESTAMP || icmp->icmp_type == ICMP_TIMESTAMPREPLY;
 	bool request = icmp->icmp_type == ICMP_ECHO || icmp->icmp_type == ICMP_TIMESTAMP;
 	rte_be16_t other = timestamp ? TUPLE_TIMESTAMP : 0;
 
@@ -88,7 +88,7 @@ static void parse_error(struct packet *p, uint32_t realm)
 	uint32_t end = RTE_MIN((uint32_t)p->l3 + p->length, rte_pktmbuf_data_len(p->mbuf));
 	uint32_t quote = p->l4 + sizeof(struct rte_icmp_hdr);
 	const struct rte_ipv4_hdr *ip =
-	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, quote);
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, quote);
 	const rte_be16_t *ports;
 	uint32_t l4;
 	struct tuple quoted;
@@ -120,7 +120,7 @@ static void parse_error(struct packet *p, uint32_t realm)
 static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
 {
 	const struct rte_icmp_hdr *icmp =
-	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
 
 	if (l4_length < sizeof(*icmp))
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
@@ -141,13 +141,13 @@ static inline void parse_tcp(struct packet *p, uint32_t l4_length)
 {
 	/* by the flags FIN, SYN, RST, PSH, ACK; 0: no TCP sends this */
 	static const uint8_t events[32] = {
-	    [0x10] = TCP_EVENT_ACK, [0x18] = TCP_EVENT_ACK,    [0x02] = TCP_EVENT_SYN,
-	    [0x0a] = TCP_EVENT_SYN, [0x12] = TCP_EVENT_SYNACK, [0x1a] = TCP_EVENT_SYNACK,
-	    [0x11] = TCP_EVENT_FIN, [0x19] = TCP_EVENT_FIN,    [0x04] = TCP_EVENT_RST,
-	    [0x14] = TCP_EVENT_RST, [0x0c] = TCP_EVENT_RST,    [0x1c] = TCP_EVENT_RST,
+		[0x10] = TCP_EVENT_ACK, [0x18] = TCP_EVENT_ACK,    [0x02] = TCP_EVENT_SYN,
+		[0x0a] = TCP_EVENT_SYN, [0x12] = TCP_EVENT_SYNACK, [0x1a] = TCP_EVENT_SYNACK,
+		[0x11] = TCP_EVENT_FIN, [0x19] = TCP_EVENT_FIN,    [0x04] = TCP_EVENT_RST,
+		[0x14] = TCP_EVENT_RST, [0x0c] = TCP_EVENT_RST,    [0x1c] = TCP_EVENT_RST,
 	};
 	const struct rte_tcp_hdr *tcp =
-	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
 
 	if (unlikely(l4_length < sizeof(*tcp) || tcp->data_off >> 4 < 5 ||
 		     (tcp->data_off >> 4) * 4u > l4_length))
@@ -162,7 +162,7 @@ static inline void parse_tcp(struct packet *p, uint32_t l4_length)
 static inline void parse_udp(struct packet *p, uint32_t l4_length)
 {
 	const struct rte_udp_hdr *udp =
-	    rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
 
 	if (unlikely(l4_length < sizeof(*udp) || rte_be_to_cpu_16(udp->dgram_len) < sizeof(*udp) ||
 		     rte_be_to_cpu_16(udp->dgram_len) > l4_length))
@@ -212,6 +212,73 @@ static bool parse_unusual(struct packet *p, const struct rte_ipv4_hdr *ip, uint3
 	return true;
 }
 
+/* A TCP header that a first fragment has only in part: RFC 1858 3. */
+static bool cuts_tcp(const struct packet *p, uint32_t l4_length)
+{
+	const struct rte_tcp_hdr *tcp =
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
+
+	return l4_length < sizeof(*tcp) || (tcp->data_off >> 4) * 4u > l4_length;
+}
+
+/* The transport header of a first fragment. Fragments but the last have at least 8 bytes. */
+static void parse_first(struct packet *p, uint8_t protocol, uint32_t l4_length)
+{
+	const struct rte_udp_hdr *udp =
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
+	const struct rte_icmp_hdr *icmp = (const struct rte_icmp_hdr *)udp;
+
+	switch (protocol) {
+	case IPPROTO_UDP:
+		if (rte_be_to_cpu_16(udp->dgram_len) <= l4_length)
+			return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+		p->tuple.sport = udp->src_port;
+		p->tuple.dport = udp->dst_port;
+		break;
+	case IPPROTO_TCP:
+		if (cuts_tcp(p, l4_length))
+			return packet_refuse(p, VERDICT_FRAGMENT_TINY);
+		parse_tcp(p, l4_length);
+		break;
+	case IPPROTO_ICMP:
+		if (icmp_is_error(icmp->icmp_type)) /* its checksum cannot be verified */
+			return packet_refuse(p, VERDICT_FRAGMENTED_ERROR);
+		if (!icmp_is_query(icmp->icmp_type))
+			return packet_refuse(p, VERDICT_UNKNOWN_ICMP);
+		if (icmp_query_ports(icmp, &p->tuple))
+			p->flags |= PACKET_REQUEST;
+		break;
+	}
+	p->hash = tuple_hash(&p->tuple);
+}
+
+/* A fragment. Of the first, all that a whole packet has; of another, no ports and no hash. */
+static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
+			   uint32_t l4_length)
+{
+	uint32_t flags = rte_be_to_cpu_16(ip->fragment_offset);
+	uint32_t offset = (flags & RTE_IPV4_HDR_OFFSET_MASK) * 8;
+	bool more = (flags & RTE_IPV4_HDR_MF_FLAG) != 0;
+	uint8_t protocol = ip->next_proto_id;
+
+	p->kind = PACKET_FRAGMENT;
+	p->flags |= PACKET_FRAGMENT_ANY;
+	p->tcp_event = TCP_EVENT_NONE;
+	if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP && protocol != IPPROTO_ICMP)
+		return packet_refuse(p, VERDICT_UNKNOWN_PROTOCOL);
+	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
+		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
+	if (offset == 0) {
+		if (l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr)))
+			return packet_refuse(p, VERDICT_TRUNCATED);
+		return parse_first(p, protocol, l4_length);
+	}
+	/* what would overwrite a TCP header's flags: RFC 3128 */
+	if (protocol == IPPROTO_TCP && offset < sizeof(struct rte_tcp_hdr))
+		return packet_refuse(p, VERDICT_FRAGMENT_TINY);
+	p->flags |= PACKET_LATER;
+}
+
 void packet_parse(struct packet *p, const struct packet_source *source)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, const struct rte_ether_hdr *);
@@ -256,7 +323,7 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 		p->flags |= PACKET_DF;
 	if (unlikely(ip->fragment_offset &
 		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		return packet_refuse(p, VERDICT_FRAGMENT);
+		return parse_fragment(p, ip, have - p->l4, p->length - ip_header);
 
 	/* transport headers must lie in the first segment */
 	l4_have = have - p->l4;

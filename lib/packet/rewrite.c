@@ -29,7 +29,7 @@ uint16_t rewrite_l3_delta(const struct tuple *from, const struct tuple *to)
 uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to)
 {
 	uint64_t ports =
-	    checksum_delta16(from->sport, to->sport) + checksum_delta16(from->dport, to->dport);
+		checksum_delta16(from->sport, to->sport) + checksum_delta16(from->dport, to->dport);
 
 	if (tuple_proto(from) == IPPROTO_ICMP)
 		return checksum_fold(ports);
@@ -71,10 +71,10 @@ static inline void rewrite_transport(uint8_t protocol, void *l4, uint32_t length
 		rewrite_udp(l4, rw);
 		break;
 	case IPPROTO_ICMP: /* the asking side's port is the identifier */
-		icmp->icmp_ident =
-		    icmp->icmp_type == RTE_IP_ICMP_ECHO_REQUEST || icmp->icmp_type == ICMP_TIMESTAMP
-			? rw->sport
-			: rw->dport;
+		icmp->icmp_ident = icmp->icmp_type == RTE_IP_ICMP_ECHO_REQUEST ||
+						   icmp->icmp_type == ICMP_TIMESTAMP
+					   ? rw->sport
+					   : rw->dport;
 		icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, rw->l4_delta);
 		break;
 	}
@@ -98,12 +98,29 @@ void rewrite_packet(const struct packet *p, const struct rewrite *rw)
 	rewrite_transport(tuple_proto(&p->tuple), l4, TRANSPORT_BYTES, rw);
 }
 
+void rewrite_fragment(const struct packet *p, const struct rewrite *rw)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+
+	ip->time_to_live--;
+	rewrite_addresses(ip, rw->src, rw->dst, with_ttl(rw->l3_delta));
+}
+
+void rewrite_ident(const struct packet *p, rte_be16_t ident)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+	uint16_t delta = checksum_fold(checksum_delta16(ip->packet_id, ident));
+
+	ip->packet_id = ident;
+	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
+}
+
 void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be32_t src,
 		   rte_be32_t dst)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(p);
 	struct rte_ipv4_hdr *quoted_ip =
-	    rte_pktmbuf_mtod_offset(p->mbuf, struct rte_ipv4_hdr *, p->quote);
+		rte_pktmbuf_mtod_offset(p->mbuf, struct rte_ipv4_hdr *, p->quote);
 	struct rte_icmp_hdr *icmp = rte_pktmbuf_mtod_offset(p->mbuf, struct rte_icmp_hdr *, p->l4);
 	/* what the quote may change: its headers, as far as they are quoted */
 	uint32_t end = RTE_MIN((uint32_t)p->l3 + p->length, rte_pktmbuf_data_len(p->mbuf));
@@ -116,9 +133,10 @@ void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be3
 	rewrite_addresses(quoted_ip, quoted->src, quoted->dst, quoted->l3_delta);
 	rewrite_transport(quoted_ip->next_proto_id,
 			  rte_pktmbuf_mtod_offset(p->mbuf, void *, p->quote_l4), length, quoted);
-	icmp->icmp_cksum = checksum_apply(
-	    icmp->icmp_cksum, checksum_fold(checksum_delta16(
-				  before, checksum_fold(checksum_sum(quoted_ip, changed)))));
+	icmp->icmp_cksum =
+		checksum_apply(icmp->icmp_cksum,
+			       checksum_fold(checksum_delta16(
+				       before, checksum_fold(checksum_sum(quoted_ip, changed)))));
 	ip->time_to_live--;
 	rewrite_addresses(ip, src, dst, with_ttl(outer));
 }

@@ -12,8 +12,8 @@ struct rewrite {
 	rte_be32_t src, dst;
 	rte_be16_t sport, dport;
 	uint16_t l3_delta; /* of the addresses: the IP header's checksum */
-	uint16_t
-	    l4_delta; /* as the transport checksum counts: addresses and ports; ICMP: identifier */
+	uint16_t l4_delta; /* as the transport checksum counts: addresses and ports; ICMP:
+			      identifier */
 };
 
 /* The deltas of a rewrite that makes `to` of `from`. */
@@ -22,6 +22,12 @@ uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to);
 
 /* Writes addresses, ports and checksums of a PACKET_QUERY and takes one from its TTL. */
 void rewrite_packet(const struct packet *p, const struct rewrite *rw);
+
+/* The same for a fragment but the first (PACKET_LATER): the IP header. */
+void rewrite_fragment(const struct packet *p, const struct rewrite *rw);
+
+/* Gives a packet another IP identification. */
+void rewrite_ident(const struct packet *p, rte_be16_t ident);
 
 /*
  * Writes a PACKET_ERROR: the quoted packet by `quoted`, the outer addresses, the checksums, and

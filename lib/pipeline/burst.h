@@ -2,6 +2,8 @@
 #ifndef WEIR_BURST_H
 #define WEIR_BURST_H
 
+#include "fragment.h"
+#include "ident.h"
 #include "pipeline.h"
 
 /*
@@ -23,11 +25,13 @@ struct out {
 struct burst {
 	uint32_t n;
 	uint32_t plain_n, odd_n;
+	uint32_t fragments_n; /* before find: they are on the plain list behind all others */
 	uint8_t plain[BURST_MAX], odd[BURST_MAX];
 	struct packet packet[BURST_MAX];
 	/* odd packets only */
 	struct session *second[BURST_MAX];     /* hairpin: the session of the destination half */
 	struct route_target target[BURST_MAX]; /* where route sends it */
+	rte_be16_t ident[BURST_MAX];           /* fragments: the IP identification to leave with */
 };
 
 _Static_assert(IFACES_MAX <= 32, "out_ports has a bit for each port");
@@ -36,6 +40,8 @@ struct pipeline {
 	struct pipeline_config config;
 	struct icmp_limiter *limiter;
 	struct hold *hold;
+	struct fragments *fragments[2]; /* from the outside; from the inside */
+	struct ident ident;
 	uint64_t now_ms;
 	uint32_t now;        /* seconds */
 	uint32_t generation; /* of routes, as this burst began */
@@ -71,17 +77,22 @@ static inline struct route_target *route_target_of(struct burst *burst, const st
 
 /* The steps, in their order; each in the file of its name. */
 void step_parse(struct pipeline *pipeline);
+void step_fragment(struct pipeline *pipeline);
 void step_find(struct pipeline *pipeline);
 void step_hairpin(struct pipeline *pipeline);
 void step_route(struct pipeline *pipeline);
 void step_hold(struct pipeline *pipeline);
 void step_admit(struct pipeline *pipeline);
+void step_fragment_pass(struct pipeline *pipeline);
 void step_track(struct pipeline *pipeline);
 void step_translate(struct pipeline *pipeline);
 void step_answer(struct pipeline *pipeline);
 void step_transmit(struct pipeline *pipeline);
 
 /* ---- shared by steps ---- */
+
+/* The steps, all of them, for n packets. */
+void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);
 
 static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
 {
@@ -98,5 +109,8 @@ void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t n
 
 /* Packets that waited: sends, walks or fails them. */
 void hold_release(struct pipeline *pipeline);
+
+/* Fragments that waited for their first: walks a burst of them, if there are. */
+void fragment_release(struct pipeline *pipeline);
 
 #endif

@@ -27,14 +27,14 @@ static void find_in(struct burst *burst, uint8_t home, const uint8_t candidate[]
 	}
 }
 
-/* With several workers: each candidate in the table of its home. */
-static void find_by_home(struct pipeline *pipeline)
+/* With several workers: each of the candidates in the table of its home. */
+static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
 {
 	struct burst *burst = &pipeline->burst;
 	uint8_t candidate[BURST_MAX];
 	uint64_t homes = 0;
 
-	for (uint32_t i = 0; i < burst->plain_n; i++) {
+	for (uint32_t i = 0; i < candidates; i++) {
 		struct packet *p = &burst->packet[burst->plain[i]];
 		int home = nat_home_of(&p->tuple);
 
@@ -46,7 +46,7 @@ static void find_by_home(struct pipeline *pipeline)
 		uint8_t home = (uint8_t)__builtin_ctzll(homes);
 		uint32_t n = 0;
 
-		for (uint32_t i = 0; i < burst->plain_n; i++)
+		for (uint32_t i = 0; i < candidates; i++)
 			if (burst->packet[burst->plain[i]].home == home)
 				candidate[n++] = burst->plain[i];
 		find_in(burst, home, candidate, n);
@@ -66,9 +66,13 @@ static void find_quoted(struct packet *p)
 	p->session = session_of(value, &p->direction);
 }
 
-/* No session, and only the home makes one. */
-static void hand_over(struct pipeline *pipeline, struct packet *p)
+/* What is not plain. Without a session it goes to the home, which alone makes one. */
+static void set_aside(struct pipeline *pipeline, struct packet *p)
 {
+	burst_add_odd(&pipeline->burst, p);
+	if (p->session != NULL || home_workers == 1 || p->home == pipeline->config.worker ||
+	    p->flags & PACKET_LATER)
+		return;
 	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
 		return packet_refuse(p, VERDICT_HANDOVER_FULL);
 	p->kind = PACKET_GONE;
@@ -89,12 +93,12 @@ static bool is_plain(const struct packet *p, uint32_t generation)
 
 /*
  * Step 2: the session of each packet, by bulk look-up in its home's table; then plain packets are
- * told from odd ones. What has no session and another home goes there.
+ * told from odd ones.
  */
 void step_find(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	uint32_t candidates = burst->plain_n;
+	uint32_t whole = burst->plain_n, candidates = whole + burst->fragments_n;
 
 	for (uint32_t i = 0; i < burst->odd_n; i++)
 		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
@@ -104,10 +108,10 @@ void step_find(struct pipeline *pipeline)
 	if (likely(home_workers == 1))
 		find_in(burst, 0, burst->plain, candidates);
 	else
-		find_by_home(pipeline);
+		find_by_home(pipeline, candidates);
 
 	burst->plain_n = 0;
-	for (uint32_t i = 0; i < candidates; i++) {
+	for (uint32_t i = 0; i < whole; i++) {
 		struct packet *p = &burst->packet[burst->plain[i]];
 
 		if (likely(p->session != NULL && is_plain(p, pipeline->generation))) {
@@ -115,8 +119,8 @@ void step_find(struct pipeline *pipeline)
 			burst->plain[burst->plain_n++] = burst->plain[i];
 			continue;
 		}
-		burst_add_odd(burst, p);
-		if (p->session == NULL && home_workers > 1 && p->home != pipeline->config.worker)
-			hand_over(pipeline, p);
+		set_aside(pipeline, p);
 	}
+	for (uint32_t i = whole; i < candidates; i++)
+		set_aside(pipeline, &burst->packet[burst->plain[i]]);
 }

@@ -14,7 +14,11 @@ struct pipeline *pipeline_create(const struct pipeline_config *config)
 	pipeline->config = *config;
 	pipeline->limiter = icmp_limiter_create(config->icmp, config->socket);
 	pipeline->hold = hold_create(config->buffers, config->socket);
-	if (pipeline->limiter == NULL || pipeline->hold == NULL) {
+	for (int inside = 0; inside < 2; inside++)
+		pipeline->fragments[inside] = fragments_create(config->stats, config->socket);
+	ident_init(&pipeline->ident, config->worker, home_workers);
+	if (pipeline->limiter == NULL || pipeline->hold == NULL || pipeline->fragments[0] == NULL ||
+	    pipeline->fragments[1] == NULL) {
 		pipeline_destroy(pipeline);
 		return NULL;
 	}
@@ -27,6 +31,8 @@ void pipeline_destroy(struct pipeline *pipeline)
 		return;
 	if (pipeline->hold != NULL)
 		hold_destroy(pipeline->hold);
+	for (int inside = 0; inside < 2; inside++)
+		fragments_destroy(pipeline->fragments[inside]);
 	if (pipeline->limiter != NULL)
 		icmp_limiter_destroy(pipeline->limiter);
 	rte_free(pipeline);
@@ -43,10 +49,13 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms)
 	pipeline->now = clock_seconds(now_ms);
 	nat_poll(pipeline->config.nat, now_ms);
 	hold_release(pipeline);
+	for (int inside = 0; inside < 2; inside++)
+		fragments_expire(pipeline->fragments[inside], now_ms);
+	fragment_release(pipeline);
 }
 
 /* The walk. Down, no coming back; steps up to track write no byte of a packet. */
-void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
+void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
 {
 	struct burst *burst = &pipeline->burst;
 
@@ -55,13 +64,21 @@ void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t
 	for (uint32_t i = 0; i < n; i++)
 		burst->packet[i].mbuf = packet[i];
 	step_parse(pipeline);
+	step_fragment(pipeline);
 	step_find(pipeline);
 	step_hairpin(pipeline);
 	step_route(pipeline);
 	step_hold(pipeline);
 	step_admit(pipeline);
+	step_fragment_pass(pipeline);
 	step_track(pipeline);
 	step_translate(pipeline);
 	step_answer(pipeline);
 	step_transmit(pipeline);
+}
+
+void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
+{
+	pipeline_walk(pipeline, packet, n);
+	fragment_release(pipeline); /* right behind their first */
 }

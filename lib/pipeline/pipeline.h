@@ -32,6 +32,9 @@ struct pipeline_config {
 	uint16_t (*transmit)(void *context, uint16_t port, struct rte_mbuf *frame[], uint16_t n);
 	/* Gives a packet, as it came, to its home worker: false when that one's ring is full. */
 	bool (*hand_over)(void *context, uint8_t home, struct rte_mbuf *packet);
+	/* The same for a fragment that goes where its datagram's fragments meet: false a good deal
+	 * earlier, so that a flood of fragments leaves room for first packets. */
+	bool (*hand_over_fragment)(void *context, uint8_t worker, struct rte_mbuf *packet);
 	void *context;
 };
 

@@ -8,8 +8,9 @@ static void take_local(struct pipeline *pipeline, struct packet *p)
 {
 	enum route_result back;
 
-	if (p->kind != PACKET_QUERY || tuple_proto(&p->tuple) != IPPROTO_ICMP ||
-	    p->tuple.dport == TUPLE_TIMESTAMP || !(p->flags & PACKET_REQUEST))
+	if (p->kind != PACKET_QUERY || p->flags & PACKET_FRAGMENT_ANY ||
+	    tuple_proto(&p->tuple) != IPPROTO_ICMP || p->tuple.dport == TUPLE_TIMESTAMP ||
+	    !(p->flags & PACKET_REQUEST))
 		return packet_refuse(p, VERDICT_LOCAL);
 	if (!icmp_checksum_ok(p))
 		return packet_refuse(p, VERDICT_BAD_ICMP_CHECKSUM);

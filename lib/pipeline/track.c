@@ -7,7 +7,7 @@
 static inline bool track(struct session *session, uint32_t direction, struct packet *p,
 			 uint32_t now)
 {
-	if (tuple_proto(&p->tuple) == IPPROTO_TCP &&
+	if (tuple_proto(&p->tuple) == IPPROTO_TCP && likely(!(p->flags & PACKET_LATER)) &&
 	    unlikely(!session_track_tcp(session, direction, p->tcp_event))) {
 		packet_refuse(p, VERDICT_BAD_TCP_STATE);
 		return false;

@@ -33,6 +33,20 @@ static inline void trim(const struct packet *p)
 		cut_frame(p->mbuf, length);
 }
 
+/* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
+static inline bool needs_ident(const struct packet *p)
+{
+	return p->direction == 0 && !(p->flags & PACKET_DF);
+}
+
+static inline void translate_ident(struct pipeline *pipeline, const struct packet *p,
+				   rte_be32_t src, rte_be32_t dst)
+{
+	if (needs_ident(p))
+		rewrite_ident(p,
+			      ident_next(&pipeline->ident, src, dst, packet_ip(p)->next_proto_id));
+}
+
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
 static struct rewrite hairpin_rewrite(const struct session *session, const struct session *second)
 {
@@ -55,7 +69,8 @@ static struct rewrite hairpin_rewrite(const struct session *session, const struc
  * the outside, from the public address, whoever sent it; so it does for another subscriber, whose
  * hairpinned packet it is about (REQ-7).
  */
-static void translate_error(struct packet *p, const struct session *second)
+static void translate_error(struct pipeline *pipeline, const struct packet *p,
+			    const struct session *second)
 {
 	const struct session *session = p->session;
 	const struct tuple *other =
@@ -68,6 +83,7 @@ static void translate_error(struct packet *p, const struct session *second)
 	quoted.dst = other->dst;
 	quoted.sport = other->sport;
 	quoted.dport = other->dport;
+	translate_ident(pipeline, p, src, other->src);
 	rewrite_error(p, &quoted, src, other->src);
 }
 
@@ -107,21 +123,34 @@ static void send_translated(struct pipeline *pipeline, struct packet *p, enum ve
 	transmit_frame(pipeline, p->mbuf, nexthop->port, (uint8_t)verdict);
 }
 
+/* A packet of one or two sessions, whole or a fragment. */
+static void translate_query(struct pipeline *pipeline, struct packet *p,
+			    const struct session *second)
+{
+	struct rewrite rw = second != NULL ? hairpin_rewrite(p->session, second)
+					   : session_rewrite(p->session, p->direction);
+
+	if (p->flags & PACKET_FRAGMENT_ANY)
+		rewrite_ident(p, pipeline->burst.ident[p - pipeline->burst.packet]);
+	else
+		translate_ident(pipeline, p, rw.src, rw.dst);
+	if (p->flags & PACKET_LATER)
+		rewrite_fragment(p, &rw);
+	else
+		rewrite_packet(p, &rw);
+	send_translated(pipeline, p, second != NULL ? VERDICT_HAIRPINNED : VERDICT_TRANSLATED);
+}
+
 static void translate_odd(struct pipeline *pipeline, struct packet *p)
 {
 	const struct session *second = second_half(&pipeline->burst, p);
-	struct rewrite rw;
 
 	switch (p->kind) {
 	case PACKET_QUERY:
-		rw = second != NULL ? hairpin_rewrite(p->session, second)
-				    : session_rewrite(p->session, p->direction);
-		rewrite_packet(p, &rw);
-		send_translated(pipeline, p,
-				second != NULL ? VERDICT_HAIRPINNED : VERDICT_TRANSLATED);
+		translate_query(pipeline, p, second);
 		break;
 	case PACKET_ERROR:
-		translate_error(p, second);
+		translate_error(pipeline, p, second);
 		send_translated(pipeline, p, VERDICT_ERROR_TRANSLATED);
 		break;
 	case PACKET_ROUTED:
@@ -144,6 +173,7 @@ void step_translate(struct pipeline *pipeline)
 		struct packet *p = &burst->packet[burst->plain[i]];
 		struct rewrite rw = session_rewrite(p->session, p->direction);
 
+		translate_ident(pipeline, p, rw.src, rw.dst);
 		rewrite_packet(p, &rw);
 		trim(p);
 		write_link_header(p->mbuf, p->nexthop);

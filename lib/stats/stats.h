@@ -38,7 +38,7 @@ extern const struct verdict_info verdicts[VERDICT_COUNT];
 
 /*
  * One a worker, written by it alone; any thread reads. The sum of `verdict` is `received` less
- * what waits: for a neighbour (`held`) or in another worker's ring.
+ * what waits: for a neighbour or for other fragments (`held`), or in another worker's ring.
  */
 struct stats {
 	uint64_t received;                   /* packets polled from ports */
@@ -49,7 +49,7 @@ struct stats {
 	uint64_t answers_suppressed;    /* ICMP errors not sent: RFC 1812 4.3.2.7 forbids one */
 	uint64_t handed_over;           /* packets given to another worker's ring */
 	uint64_t taken_over;            /* packets taken from the own ring */
-	uint64_t held;                  /* gauge: packets that wait for a neighbour */
+	uint64_t held;                  /* gauge: packets that wait for a neighbour or a first fragment */
 	uint64_t sessions_created;
 	uint64_t sessions_destroyed;
 	uint64_t mappings_created;

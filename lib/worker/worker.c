@@ -131,6 +131,13 @@ static bool hand_over(void *context __rte_unused, uint8_t home, struct rte_mbuf 
 	return rte_ring_mp_enqueue(workers[home]->handover, packet) == 0;
 }
 
+/* Anybody can send many of these: they leave half of the ring to first packets. */
+static bool hand_over_fragment(void *context, uint8_t worker, struct rte_mbuf *packet)
+{
+	return rte_ring_free_count(workers[worker]->handover) > HANDOVER_RING_SIZE / 2 &&
+	       hand_over(context, worker, packet);
+}
+
 int workers_setup(const struct icmp_config *icmp, bool sleep)
 {
 	for (uint32_t i = 0; i < workers_n; i++) {
@@ -151,6 +158,7 @@ int workers_setup(const struct icmp_config *icmp, bool sleep)
 			.socket = worker->socket,
 			.transmit = transmit,
 			.hand_over = hand_over,
+			.hand_over_fragment = hand_over_fragment,
 			.context = worker,
 		});
 		if (worker->pipeline == NULL)

@@ -224,6 +224,7 @@ static void errors_are_hairpinned(void **state)
 				 .quote_length = 28};
 	out = in;
 	out.src = public.address;
+	out.any_ip_id = true;
 	out.dst = S2;
 	out.quote = &sent;
 	out = flow_hop(&out);

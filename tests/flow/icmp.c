@@ -171,6 +171,7 @@ static void error_goes_out(const char *src, uint8_t type, uint8_t code,
 	in_quote.ttl = out_quote.ttl = 1;
 	in = error_of(src, B1, type, code, &in_quote, quoted);
 	out = error_of(public->address, B1, type, code, &out_quote, quoted);
+	out.any_ip_id = true;
 	out = flow_hop(&out);
 	flow_pass(INSIDE, &in, VERDICT_ERROR_TRANSLATED, OUTSIDE, &out);
 }

@@ -70,19 +70,13 @@ static void damaged_headers(void **state)
 	flow_expect_nothing_kept();
 }
 
-/* Fragments, ICMP types and protocols that weir does not translate. */
+/* ICMP types and protocols that weir does not translate. */
 static void what_is_not_translated(void **state)
 {
 	struct frame_spec spec = query;
 
 	(void)state;
 	flow_start(&(struct flow_setup){0});
-	spec.fragment_length = 16;
-	flow_drop(INSIDE, &spec, VERDICT_FRAGMENT);
-	spec.fragment_length = 0;
-	spec.fragment_offset = 16;
-	flow_drop(INSIDE, &spec, VERDICT_FRAGMENT);
-	spec = query;
 	spec.proto = IPPROTO_GRE;
 	flow_drop(INSIDE, &spec, VERDICT_UNKNOWN_PROTOCOL);
 	spec.proto = IPPROTO_ICMP;

@@ -237,6 +237,7 @@ static void start_home(uint32_t number)
 		.socket = SOCKET_ID_ANY,
 		.transmit = transmit,
 		.hand_over = hand_over,
+		.hand_over_fragment = hand_over,
 	});
 	assert_non_null(home->pipeline);
 	rte_rcu_qsbr_thread_register(rcu, number);
@@ -468,6 +469,7 @@ struct frame_spec flow_public(const struct frame_spec *spec, const struct endpoi
 	struct frame_spec public = *spec;
 
 	public.src = source->address;
+	public.any_ip_id = !spec->df; /* weir gives it another */
 	if (spec->proto == IPPROTO_ICMP)
 	public.ident = source->port;
 	else public.sport = source->port;
@@ -491,6 +493,7 @@ struct frame_spec flow_reply(const struct frame_spec *spec, const struct endpoin
 {
 	struct frame_spec public = flow_public(spec, source);
 
+	public.any_ip_id = spec->any_ip_id;
 	return flow_answer(&public);
 }
 
@@ -520,8 +523,11 @@ void flow_advance_ms(uint32_t ms)
 
 void flow_advance(uint32_t seconds)
 {
-	for (uint32_t i = 0; i < seconds; i++)
-		flow_advance_ms(1000);
+	for (uint32_t left = seconds; left > 0; left--) {
+		flow.now_ms += 1000;
+		/* the control thread need not look at its neighbours every second */
+		turn_until_quiet(left % 10 == 1);
+	}
 }
 
 /* ---- state ---- */

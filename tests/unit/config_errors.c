@@ -48,7 +48,7 @@ static void unknown_keys(void **state)
 		 "source-rate"},
 		{NULL, "\"a\\nb\": 1\n",
 		 "weir.yaml:16: a?b: found an unknown key, want one of interfaces, routes, pools, "
-		 "rules, timeouts, limits, icmp, workers, eal, control"},
+		 "rules, timeouts, limits, fragments, icmp, workers, eal, control"},
 	};
 
 	(void)state;

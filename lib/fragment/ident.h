@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_IDENT_H
+#define WEIR_IDENT_H
+
+#include <stdint.h>
+
+#include "tuple.h"
+
+/*
+ * New IP identifications for packets that leave with a public source and may be fragmented on their
+ * way, or are: RFC 7857 section 11, RFC 6864 section 5.3.1. Subscribers choose theirs each by
+ * itself, so two that share a public address would sooner or later send fragments of the same
+ * identification to one destination, which mixes them up. Atomic packets (DF, no fragment) keep
+ * theirs, which nobody may read.
+ *
+ * A counter for each public source, destination and protocol (those that share a keyed hash share
+ * it) goes through all identifications before one comes again: RFC 6864's lifetime at as many
+ * packets a second as 16 bits allow. Workers write no shared memory: each has its own counters and
+ * a part of the identifications, told by the lowest bits. What the counter gives is then shuffled
+ * by a secret permutation, the same for all workers, so what one host gets says little about what
+ * another gets next.
+ *
+ * An ICMP error that comes back quotes the new identification, and the host inside sees that one;
+ * hosts tell by addresses and ports what an error is about.
+ */
+#define IDENTS 4096 /* counters, a power of two */
+
+struct ident {
+	uint16_t worker; /* this one's part of the identifications */
+	uint16_t shift;  /* bits that tell the workers apart */
+	uint16_t factor[2];
+	uint16_t next[IDENTS];
+};
+
+/* Control thread, after tuple_setup(). */
+void ident_init(struct ident *ident, uint8_t worker, uint32_t workers);
+
+static inline rte_be16_t ident_next(struct ident *ident, rte_be32_t src, rte_be32_t dst,
+				    uint8_t protocol)
+{
+	struct tuple key = {.src = src, .dst = dst, .proto_realm = protocol};
+	uint32_t hash = tuple_hash(&key);
+	uint32_t x = ident->next[hash % IDENTS]++;
+
+	/* each line is a permutation of 16 bits */
+	x = (uint16_t)((x << ident->shift | ident->worker) ^ hash >> 16);
+	x = (uint16_t)(x * ident->factor[0]);
+	x ^= x >> 7;
+	x = (uint16_t)(x * ident->factor[1]);
+	x ^= x >> 9;
+	return (rte_be16_t)x;
+}
+
+#endif
