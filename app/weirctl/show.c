@@ -130,7 +130,22 @@ static const struct field pool_fields[] = {
 	{"ports.tcp", "TCP USED", LIST_COUNT, false},
 	{"ports.udp", "UDP USED", LIST_COUNT, false},
 	{"ports.icmp", "ICMP USED", LIST_COUNT, false},
+	{"maps", "MAPPING", LIST_TEXT, true},
+	{"filters", "FILTERING", LIST_TEXT, true},
 };
+
+/* {"tcp": "address-dependent", ...} in words; "" when it is endpoint-independent throughout. */
+static json_t *dependence_text(const json_t *by_protocol)
+{
+	const char *tcp = text_of(by_protocol, "tcp"), *udp = text_of(by_protocol, "udp");
+	const char *icmp = text_of(by_protocol, "icmp");
+
+	if (strcmp(tcp, udp) != 0)
+		return json_sprintf("tcp %s, udp %s, icmp %s", tcp, udp, icmp);
+	if (strcmp(tcp, icmp) != 0)
+		return json_sprintf("tcp and udp %s, icmp %s", tcp, icmp);
+	return json_string(strcmp(tcp, "endpoint-independent") != 0 ? tcp : "");
+}
 
 int show_pools(const struct command *command, int argc, char **argv)
 {
@@ -151,6 +166,10 @@ int show_pools(const struct command *command, int argc, char **argv)
 		json_object_set_new(
 			pool, "use",
 			json_real(total > 0 ? 100.0 * (double)busy / (double)total : 0));
+		json_object_set_new(pool, "maps",
+				    dependence_text(json_object_get(pool, "mapping")));
+		json_object_set_new(pool, "filters",
+				    dependence_text(json_object_get(pool, "filtering")));
 	}
 	list_rows(&list, json_object_get(reply, "pools"), pool_fields, DIM(pool_fields));
 	table_print(&list.table);

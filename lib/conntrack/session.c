@@ -62,6 +62,11 @@ struct session *session_new(struct sessions *sessions)
 	return session;
 }
 
+void session_cancel(struct sessions *sessions, struct session *session)
+{
+	slab_give(sessions->slab, session);
+}
+
 /* One reason less to keep the memory. */
 static void let_go(struct sessions *sessions, struct session *session, uint8_t reason)
 {

@@ -78,6 +78,8 @@ void sessions_destroy(struct sessions *sessions); /* no reader is left */
 
 /* An unpublished session, zeroed; NULL: all are in use. */
 struct session *session_new(struct sessions *sessions);
+/* Gives back one that was never published. */
+void session_cancel(struct sessions *sessions, struct session *session);
 /* Makes it findable under both tuples, and starts its time. 0; or -ENOSPC, and the session is given
  * back. */
 int session_publish(struct sessions *sessions, struct session *session, uint32_t now);

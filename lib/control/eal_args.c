@@ -116,6 +116,18 @@ static uint64_t table_bytes(uint64_t entries)
 	return places * (8 + 4) + RTE_MAX(entries, places / 2) * 32;
 }
 
+/* nat/remotes.c: an entry a session, where a pool filters by address. */
+static uint64_t remotes_bytes(const struct config *config, uint64_t sessions)
+{
+	const struct pool_config *pool = config->pools.element;
+
+	for (uint32_t i = 0; i < config->pools.n; i++)
+		for (int p = 0; p < PORT_PROTOCOLS; p++)
+			if (pool_filtering(&pool[i], p) == ADDRESS_DEPENDENT)
+				return table_bytes(sessions);
+	return 0;
+}
+
 /* One worker's. A session: two entries in each of two tables, a record, a mapping, a timer. */
 static uint64_t worker_bytes(const struct config *config)
 {
@@ -130,7 +142,8 @@ static uint64_t worker_bytes(const struct config *config)
 		buffer = RTE_MAX(buffer, (uint64_t)iface[i].mtu + RTE_PKTMBUF_HEADROOM + 64);
 	return 8 * MEGABYTE + eal_args_buffers(config) * (buffer + 320) +
 	       2 * table_bytes(2 * sessions) + sessions * (128 + 64 + 16) +
-	       table_bytes(subscribers) + subscribers * (128 + 16);
+	       remotes_bytes(config, sessions) + table_bytes(subscribers) +
+	       subscribers * (128 + 16);
 }
 
 /* A bit a port and protocol, a record a block, and a record an address. */

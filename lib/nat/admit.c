@@ -54,8 +54,14 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);
 	session->owner = mapping;
 	session->seen[p->direction] = now;
-	if (session_publish(nat->sessions, session, now) != 0)
+	if (remotes_add(nat, mapping, session->tuple[1].src) != 0) {
+		session_cancel(nat->sessions, session);
 		return VERDICT_TABLE_FULL;
+	}
+	if (session_publish(nat->sessions, session, now) != 0) {
+		remotes_remove(nat, mapping, translated.dst);
+		return VERDICT_TABLE_FULL;
+	}
 	mapping->sessions++;
 	mapping->subscriber->sessions++;
 	nat->stats->sessions_created++;
@@ -63,24 +69,50 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	return VERDICT_COUNT;
 }
 
-static struct tuple inside_key(const struct tuple *tuple)
+/* What a mapping is found by: RFC 4787 section 4.1. */
+static struct tuple inside_key(const struct tuple *tuple, enum dependence dependence)
 {
 	return (struct tuple){
-		.src = tuple->src, .sport = tuple->sport, .proto_realm = tuple->proto_realm};
+		.src = tuple->src,
+		.sport = tuple->sport,
+		.dst = dependence >= ADDRESS_DEPENDENT ? tuple->dst : 0,
+		.dport = dependence == ADDRESS_AND_PORT_DEPENDENT ? tuple->dport : 0,
+		.proto_realm = tuple->proto_realm,
+	};
+}
+
+/* The mapping of a packet from the inside, where there is no endpoint-independent one: one that
+ * depends on the remote, or a new one. */
+static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple,
+				struct mapping **mapping)
+{
+	struct subscriber *subscriber;
+	enum verdict verdict;
+	enum dependence dependence;
+	struct tuple key;
+
+	verdict = subscriber_get(nat, tuple->src, tuple_realm(tuple), &subscriber);
+	if (verdict != VERDICT_COUNT)
+		return verdict;
+	dependence = subscriber->address->pool->mapping[nat_port_protocol(tuple_proto(tuple))];
+	key = inside_key(tuple, dependence);
+	if (dependence != ENDPOINT_INDEPENDENT) {
+		*mapping = mapping_find(nat, &key);
+		if (*mapping != NULL)
+			return VERDICT_COUNT;
+	}
+	return mapping_create(nat, subscriber, &key, mapping);
 }
 
 static enum verdict admit_outbound(struct nat *nat, struct packet *p)
 {
-	struct tuple key = inside_key(&p->tuple);
+	struct tuple key = inside_key(&p->tuple, ENDPOINT_INDEPENDENT);
 	struct mapping *mapping = mapping_find(nat, &key);
-	struct subscriber *subscriber;
 	enum verdict verdict;
 
 	p->direction = 0;
 	if (mapping == NULL) {
-		verdict = subscriber_get(nat, p->tuple.src, tuple_realm(&p->tuple), &subscriber);
-		if (verdict == VERDICT_COUNT)
-			verdict = mapping_create(nat, subscriber, &key, &mapping);
+		verdict = get_mapping(nat, &p->tuple, &mapping);
 		if (verdict != VERDICT_COUNT)
 			return verdict;
 	}
@@ -120,6 +152,8 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	mapping = nat_mapping_for(nat, &p->tuple);
 	if (mapping == NULL)
 		return VERDICT_NO_SESSION;
+	if (!nat_lets_in(nat, mapping, &p->tuple))
+		return VERDICT_FILTERED;
 	p->direction = 1;
 	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 }

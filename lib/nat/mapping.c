@@ -121,6 +121,7 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 	mapping->subscriber = subscriber;
 	mapping->block = block;
 	mapping->created = clock_seconds(nat->now_ms);
+	mapping->filtering = subscriber->address->pool->filtering[nat_port_protocol(protocol)];
 	subscriber->mappings++;
 	if (add_key(nat, &mapping->outside, mapping) != 0) {
 		remove_later(nat, mapping, -1, -1);

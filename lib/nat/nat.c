@@ -49,6 +49,7 @@ static void session_ended(void *context, struct session *session)
 
 	nat->stats->sessions_destroyed++;
 	mapping->subscriber->sessions--;
+	remotes_remove(nat, mapping, session->tuple[1].src);
 	mapping_put(nat, mapping);
 }
 
@@ -79,13 +80,16 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 	});
 	nat->mapping_table = table_create("mappings", 2 * sessions, socket);
 	nat->mappings = slab_create("mapping", sessions, sizeof(struct mapping), socket);
+	if (pools_filter_by(ADDRESS_DEPENDENT))
+		nat->remotes = table_create("remotes", sessions, socket);
 	nat->subscriber_table = table_create("subscribers", subscribers, socket);
 	nat->subscribers =
 		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
 	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
-	    nat->idle == NULL || random_init(&nat->random) != 0) {
+	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
+	    random_init(&nat->random) != 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
@@ -100,6 +104,7 @@ void nat_destroy(struct nat *nat)
 	sessions_destroy(nat->sessions);
 	table_destroy(nat->mapping_table);
 	slab_destroy(nat->mappings);
+	table_destroy(nat->remotes);
 	table_destroy(nat->subscriber_table);
 	slab_destroy(nat->subscribers);
 	wheel_destroy(nat->idle);

@@ -24,8 +24,8 @@
  * the mapping without sessions, the port, the block without ports, and the subscriber without
  * blocks. Other workers read sessions only.
  *
- * Mapping and filtering are endpoint-independent (RFC 4787 REQ-1, REQ-8); pooling is paired
- * (REQ-2): all of a subscriber's mappings are on one public address.
+ * Mapping and filtering are endpoint-independent (RFC 4787 REQ-1, REQ-8) or as the pool says;
+ * pooling is paired (REQ-2): all of a subscriber's mappings are on one public address.
  */
 
 struct limits_config {
@@ -47,15 +47,19 @@ struct subscriber {
 	bool live;
 } __rte_cache_aligned;
 
-/* inside address, port, protocol <-> public address, port, protocol (RFC 4787 REQ-1). */
+/*
+ * inside address, port, protocol <-> public address, port, protocol (RFC 4787 REQ-1). The inside
+ * of one that depends on the remote has its address, or its address and port, too.
+ */
 struct mapping {
-	struct tuple inside;  /* src, sport, protocol, realm; the rest is 0 */
+	struct tuple inside;  /* src, sport, protocol, realm; dst and dport as above, or 0 */
 	struct tuple outside; /* dst, dport, protocol; the rest is 0 */
 	struct subscriber *subscriber;
 	struct block *block;
 	uint32_t sessions;
 	uint32_t created; /* seconds */
 	bool live;
+	uint8_t filtering; /* enum dependence */
 } __rte_cache_aligned;
 
 /* The state of one home. */
@@ -64,6 +68,8 @@ struct nat {
 	struct sessions *sessions;
 	struct table *mapping_table;
 	struct slab *mappings;
+	/* sessions by public endpoint and remote address, where filters need it; or NULL */
+	struct table *remotes;
 	struct table *subscriber_table;
 	struct slab *subscribers;
 	struct wheel *idle; /* subscribers with an idle block */
@@ -99,6 +105,9 @@ int nat_home_of(const struct tuple *tuple);
 /* The mapping of a packet's public destination, or NULL. */
 struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple);
 
+/* Whether the mapping's filter lets a packet from the outside begin a session (RFC 4787 REQ-8). */
+bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const struct tuple *tuple);
+
 /*
  * Admits a packet without a session: makes the session and all that it needs, sets p->session and
  * p->direction. VERDICT_COUNT, or why not; then nothing was made or kept.
@@ -112,7 +121,7 @@ void nat_withdraw(struct nat *nat, struct session *session);
  * thread asked for. Bounded work. */
 void nat_poll(struct nat *nat, uint64_t now_ms);
 
-/* ---- subscriber.c, mapping.c: used inside nat only ---- */
+/* ---- subscriber.c, mapping.c, remotes.c: used inside nat only ---- */
 
 struct subscriber *subscriber_find(const struct nat *nat, rte_be32_t address, uint32_t realm);
 enum verdict subscriber_get(struct nat *nat, rte_be32_t address, uint32_t realm,
@@ -126,6 +135,10 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 			    const struct tuple *inside, struct mapping **mapping);
 /* One session less; the last one takes the mapping with it. */
 void mapping_put(struct nat *nat, struct mapping *mapping);
+
+/* Counts a session of the mapping with a remote address. 0, or -ENOSPC. */
+int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
+void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
 
 enum port_protocol nat_port_protocol(uint8_t protocol);
 

@@ -21,12 +21,14 @@ static void take_local(struct pipeline *pipeline, struct packet *p)
 }
 
 /*
- * Where the packet will be sent to, once translated; 0: nowhere, as nobody has its public
- * destination.
+ * Where the packet will be sent to, once translated; 0: nowhere, and *why says whether nobody has
+ * its public destination.
  */
-static rte_be32_t planned_destination(struct pipeline *pipeline, const struct packet *p)
+static rte_be32_t planned_destination(struct pipeline *pipeline, const struct packet *p,
+				      enum verdict *why)
 {
 	const struct session *second = second_half(&pipeline->burst, p);
+	const struct nat *nat = pipeline->config.nat;
 	const struct mapping *mapping;
 
 	if (second != NULL)
@@ -36,7 +38,10 @@ static rte_be32_t planned_destination(struct pipeline *pipeline, const struct pa
 	if (from_inside(p))
 		return p->tuple.dst;
 	mapping = nat_mapping_for(pipeline->config.nat, &p->tuple);
-	return mapping != NULL ? mapping->inside.src : 0;
+	if (mapping != NULL && nat_lets_in(nat, mapping, &p->tuple))
+		return mapping->inside.src;
+	*why = mapping != NULL ? VERDICT_FILTERED : VERDICT_NO_SESSION;
+	return 0;
 }
 
 /* What a router checks before it forwards: RFC 1812 5.3.1, RFC 1191. */
@@ -51,7 +56,8 @@ static void check_forwarding(struct packet *p, const struct route_target *target
 static void route(struct pipeline *pipeline, struct packet *p)
 {
 	struct route_target *target = route_target_of(&pipeline->burst, p);
-	rte_be32_t destination = planned_destination(pipeline, p);
+	enum verdict why = VERDICT_NO_SESSION;
+	rte_be32_t destination = planned_destination(pipeline, p, &why);
 	bool unmapped = destination == 0;
 
 	switch (route_find(unmapped ? p->tuple.dst : destination, &p->nexthop, target)) {
@@ -63,10 +69,10 @@ static void route(struct pipeline *pipeline, struct packet *p)
 	case ROUTE_BROADCAST:
 		return packet_refuse(p, VERDICT_MARTIAN_DESTINATION);
 	case ROUTE_NONE:
-		return packet_refuse(p, unmapped ? VERDICT_NO_SESSION : VERDICT_NO_ROUTE);
+		return packet_refuse(p, unmapped ? why : VERDICT_NO_ROUTE);
 	}
 	if (unmapped)
-		return packet_refuse(p, VERDICT_NO_SESSION);
+		return packet_refuse(p, why);
 	check_forwarding(p, target);
 	if (p->kind == PACKET_QUERY && p->session == NULL && from_inside(p) &&
 	    ifaces[target->port].side == SIDE_INSIDE)

@@ -14,6 +14,18 @@
 
 #define ADDRESSES_MAX 65536 /* of one pool: with usual blocks about 2 GB */
 
+#define DEPENDENCES "endpoint-independent", "address-dependent", "address-and-port-dependent"
+
+const char *const dependence_names[] = {DEPENDENCES, NULL};
+static const char *const override_names[] = {"as-pool", DEPENDENCES, NULL};
+
+#define OVERRIDE(name, array, protocol, text)                                                 \
+	{                                                                                     \
+		.key = name, .type = CONFIG_CHOICE, .words = override_names,                  \
+		.offset = offsetof(struct pool_config, array[protocol]), .preset = "as-pool", \
+		.help = text, .rfc = "RFC 5382 REQ-3"                                         \
+	}
+
 static const struct config_row rows[] = {
 	{.key = "name",
 	 .type = CONFIG_TEXT,
@@ -67,6 +79,27 @@ static const struct config_row rows[] = {
 	 .preset = "30s",
 	 .max = 86400,
 	 .help = "How long a block without a port in use stays with its subscriber."},
+	{.key = "mapping",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct pool_config, mapping),
+	 .preset = "endpoint-independent",
+	 .words = dependence_names,
+	 .help = "Whether an inside endpoint has one public endpoint towards everybody, or one for "
+		 "each remote address, or for each remote address and port.",
+	 .rfc = "RFC 4787 REQ-1, RFC 6888 REQ-7"},
+	OVERRIDE("mapping-tcp", mapping_of, PORT_TCP, "Mapping of TCP where it differs."),
+	OVERRIDE("mapping-udp", mapping_of, PORT_UDP, "Mapping of UDP where it differs."),
+	OVERRIDE("mapping-icmp", mapping_of, PORT_ICMP, "Mapping of ICMP where it differs."),
+	{.key = "filtering",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct pool_config, filtering),
+	 .preset = "endpoint-independent",
+	 .words = dependence_names,
+	 .help = "Whose packets reach a mapped inside endpoint: everybody's, or those from remote "
+		 "addresses that it has sessions with, or from such addresses and ports.",
+	 .rfc = "RFC 4787 REQ-8, RFC 5382 REQ-3"},
+	OVERRIDE("filtering-tcp", filtering_of, PORT_TCP, "Filtering of TCP where it differs."),
+	OVERRIDE("filtering-udp", filtering_of, PORT_UDP, "Filtering of UDP where it differs."),
 };
 
 const struct config_section pool_config_section = {
@@ -76,6 +109,23 @@ const struct config_section pool_config_section = {
 	.row = rows,
 	.n = RTE_DIM(rows),
 };
+
+static uint8_t resolve(uint32_t of_pool, uint32_t override)
+{
+	return (uint8_t)(override == DEPENDENCE_OF_POOL ? of_pool : override - 1);
+}
+
+uint8_t pool_mapping(const struct pool_config *config, enum port_protocol protocol)
+{
+	return resolve(config->mapping, config->mapping_of[protocol]);
+}
+
+uint8_t pool_filtering(const struct pool_config *config, enum port_protocol protocol)
+{
+	/* nothing from the outside begins an ICMP session */
+	return protocol == PORT_ICMP ? ENDPOINT_INDEPENDENT
+				     : resolve(config->filtering, config->filtering_of[protocol]);
+}
 
 #define RANGE_TEXT_SIZE (2 * TEXT_IPV4_SIZE)
 

@@ -95,6 +95,10 @@ static int set_up(struct pool *pool, const struct pool_config *config)
 	pool->config = *config;
 	pool->config.name = NULL;
 	pool->config.addresses = pool->config.excluded_addresses = (struct config_prefixes){};
+	for (int p = 0; p < PORT_PROTOCOLS; p++) {
+		pool->mapping[p] = pool_mapping(config, p);
+		pool->filtering[p] = pool_filtering(config, p);
+	}
 	pool->block_shift = (uint32_t)__builtin_ctz(config->block_size);
 	pool->blocks_per_address = ports >> pool->block_shift;
 	for (uint32_t i = 0; i < ranges; i++)
@@ -189,6 +193,15 @@ struct pool *pool_by_name(const char *name)
 		if (strcmp(pools[i].name, name) == 0)
 			return &pools[i];
 	return NULL;
+}
+
+bool pools_filter_by(enum dependence dependence)
+{
+	for (uint32_t i = 0; i < pools_n; i++)
+		for (int p = 0; p < PORT_PROTOCOLS; p++)
+			if (pools[i].filtering[p] == dependence)
+				return true;
+	return false;
 }
 
 struct pool_address *pool_address_find(rte_be32_t address)

@@ -34,6 +34,13 @@
 /* Protocols with ports of their own; other protocols have none. */
 enum port_protocol { PORT_TCP, PORT_UDP, PORT_ICMP, PORT_PROTOCOLS };
 
+/*
+ * How much of the remote endpoint matters: to a mapping, as it decides whether the next session
+ * uses it too (RFC 4787 section 4.1); to a filter, as it decides who may send inside (section 5).
+ */
+enum dependence { ENDPOINT_INDEPENDENT, ADDRESS_DEPENDENT, ADDRESS_AND_PORT_DEPENDENT };
+#define DEPENDENCE_OF_POOL 0 /* an override that is none; others are the dependence + 1 */
+
 /* The configuration of one pool: an element of the "pools" list. */
 struct pool_config {
 	char *name;
@@ -44,6 +51,9 @@ struct pool_config {
 	uint32_t max_blocks_per_subscriber;
 	uint32_t port_reuse_timeout; /* seconds that a released block rests */
 	uint32_t block_idle_timeout; /* seconds that an unused block stays with its subscriber */
+	uint32_t mapping, filtering; /* enum dependence */
+	/* by protocol, where they differ: DEPENDENCE_OF_POOL, or enum dependence + 1 */
+	uint32_t mapping_of[PORT_PROTOCOLS], filtering_of[PORT_ICMP];
 };
 
 extern const struct config_section pool_config_section;
@@ -96,7 +106,9 @@ struct pool {
 	uint32_t blocks_per_address;
 	uint32_t block_shift;      /* block_size is 1 << block_shift */
 	struct pool_config config; /* without the lists and the name, which are above */
-	struct resting *resting;   /* by worker */
+	/* enum dependence, overrides taken in */
+	uint8_t mapping[PORT_PROTOCOLS], filtering[PORT_PROTOCOLS];
+	struct resting *resting; /* by worker */
 	/* the memory that the addresses and blocks point into */
 	struct block *block;
 	uint64_t *bitmap;
@@ -123,6 +135,15 @@ void pools_teardown(void);
 int pools_check(const struct pool_config *config, uint32_t n, struct config_error *error);
 
 /* ---- any thread ---- */
+
+/* enum dependence of a protocol, its override taken in. */
+uint8_t pool_mapping(const struct pool_config *config, enum port_protocol protocol);
+uint8_t pool_filtering(const struct pool_config *config, enum port_protocol protocol);
+/* Whether any pool filters a protocol so. */
+bool pools_filter_by(enum dependence dependence);
+
+/* "address-dependent" */
+extern const char *const dependence_names[];
 
 uint32_t pools_count(void);
 /* NULL past the last. */

@@ -4,23 +4,36 @@
 #include "pool.h"
 #include "text.h"
 
-#define TELEMETRY_PAGE 32 /* pools that fit in 16 KiB */
+#define TELEMETRY_PAGE 16 /* pools that fit in 16 KiB */
+
+static json_t *dependence_json(const uint8_t dependence[PORT_PROTOCOLS])
+{
+	return json_pack("{s:s, s:s, s:s}", "tcp", dependence_names[dependence[PORT_TCP]], "udp",
+			 dependence_names[dependence[PORT_UDP]], "icmp",
+			 dependence_names[dependence[PORT_ICMP]]);
+}
+
+static json_t *ports_json(const struct pool_usage *usage)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)usage->ports_total, "tcp",
+			 (json_int_t)usage->ports_used[PORT_TCP], "udp",
+			 (json_int_t)usage->ports_used[PORT_UDP], "icmp",
+			 (json_int_t)usage->ports_used[PORT_ICMP]);
+}
 
 static json_t *pool_json(const struct pool *pool)
 {
 	struct pool_usage usage;
 
 	pool_usage(pool, &usage);
-	return json_pack("{s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}}", "name",
+	return json_pack("{s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name",
 			 pool->name, "addresses", (json_int_t)pool->addresses, "subscribers",
 			 (json_int_t)usage.subscribers, "block-size",
 			 (json_int_t)pool->config.block_size, "blocks", "total",
 			 (json_int_t)usage.blocks_total, "taken", (json_int_t)usage.blocks_taken,
-			 "resting", (json_int_t)usage.blocks_resting, "ports", "total",
-			 (json_int_t)usage.ports_total, "tcp",
-			 (json_int_t)usage.ports_used[PORT_TCP], "udp",
-			 (json_int_t)usage.ports_used[PORT_UDP], "icmp",
-			 (json_int_t)usage.ports_used[PORT_ICMP]);
+			 "resting", (json_int_t)usage.blocks_resting, "ports", ports_json(&usage),
+			 "mapping", dependence_json(pool->mapping), "filtering",
+			 dependence_json(pool->filtering));
 }
 
 static json_t *show_pools(struct cmd_call *call)

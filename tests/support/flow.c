@@ -214,6 +214,8 @@ static void start_pools(const struct flow_setup *setup)
 	flow.pool.port_range.last = setup->ports_last != 0 ? setup->ports_last : 65535;
 	flow.pool.block_size = setup->block_size != 0 ? setup->block_size : 1024;
 	flow.pool.max_blocks_per_subscriber = setup->max_blocks != 0 ? setup->max_blocks : 16;
+	if (setup->set_pool != NULL)
+		setup->set_pool(&flow.pool);
 	assert_int_equal(pools_setup(&flow.pool, 1, flow.workers), 0);
 	if (setup->subscribers != NULL)
 		assert_true(text_parse_prefix(setup->subscribers, &rule.inside));

@@ -165,10 +165,16 @@ static json_t *run_show(json_t *args, bool telemetry)
 	return answer;
 }
 
-/* /weir/pools tells of each pool its addresses, subscribers, blocks and ports. */
+/* /weir/pools tells of each pool its addresses, subscribers, blocks and ports, and how it maps and
+ * filters each protocol. */
 static void pools_are_shown(void **state)
 {
-	struct pool *pool = start(support_pool_config("p", "192.0.2.0-192.0.2.1", ""));
+	struct pool_config config = support_pool_config("p", "192.0.2.0-192.0.2.1", "");
+
+	config.filtering = ADDRESS_DEPENDENT;
+	config.mapping_of[PORT_TCP] = ADDRESS_AND_PORT_DEPENDENT + 1;
+
+	struct pool *pool = start(config);
 	struct pool_address *address = pool_address_choose(pool, &rng, NULL, 0);
 	struct block *block = take(address, 0, 0);
 	json_t *answer, *wanted;
@@ -179,16 +185,20 @@ static void pools_are_shown(void **state)
 	assert_true(port_take(block, PORT_TCP, &rng) >= 0);
 	block_release(take(address, 1, 0), 1, 0);
 	answer = run_show(json_object(), true);
-	wanted = json_pack("{s:[{s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i}}]}",
+	wanted = json_pack("{s:[{s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i}, "
+			   "s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
 			   "pools", "name", "p", "addresses", 2, "subscribers", 1, "block-size",
 			   1024, "blocks", "total", 126, "taken", 1, "resting", 1, "ports", "total",
-			   126 * 1024, "tcp", 1, "udp", 2, "icmp", 0);
+			   126 * 1024, "tcp", 1, "udp", 2, "icmp", 0, "mapping", "tcp",
+			   "address-and-port-dependent", "udp", "endpoint-independent", "icmp",
+			   "endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
+			   "address-dependent", "icmp", "endpoint-independent");
 	assert_true(json_equal(answer, wanted));
 	json_decref(answer);
 	json_decref(wanted);
 }
 
-/* Telemetry gets many pools a page of 32 at a time, each pool once; others get all at once. */
+/* Telemetry gets many pools a page of 16 at a time, each pool once; others get all at once. */
 static void pools_are_paged(void **state)
 {
 	struct pool_config config[70];
@@ -220,7 +230,7 @@ static void pools_are_paged(void **state)
 			break;
 	}
 	assert_int_equal(seen, RTE_DIM(config));
-	assert_int_equal(pages, 2);
+	assert_int_equal(pages, 4);
 	all = run_show(json_object(), false);
 	assert_int_equal(json_array_size(json_object_get(all, "pools")), RTE_DIM(config));
 	assert_null(json_object_get(all, "next"));

@@ -35,7 +35,13 @@ CANNED = {
     "/weir/pools": {"pools": [{"name": "main", "addresses": 2, "subscribers": 12,
                                "block-size": 512,
                                "blocks": {"total": 252, "taken": 12, "resting": 51},
-                               "ports": {"total": 129024, "tcp": 100, "udp": 20, "icmp": 0}}]},
+                               "ports": {"total": 129024, "tcp": 100, "udp": 20, "icmp": 0},
+                               "mapping": {"tcp": "endpoint-independent",
+                                           "udp": "endpoint-independent",
+                                           "icmp": "endpoint-independent"},
+                               "filtering": {"tcp": "address-dependent",
+                                             "udp": "address-dependent",
+                                             "icmp": "endpoint-independent"}}]},
     "/weir/ports": {"ports": [{"interface": "inside", "device": "net_tap0", "driver": "net_tap",
                                "link": "up", "mac": "02:00:00:00:00:01", "speed": 10000,
                                "rx_packets": 1000, "tx_packets": 2, "rx_bytes": 64000,
@@ -148,6 +154,8 @@ class Weirctl(unittest.TestCase):
     # A pool's use counts resting blocks too: they cannot be taken.
     def test_pools(self):
         self.assertRegex(self.ok("show", "pools"), r"main +2 +12 +512 +252 +12 +51 +25\.0 %")
+        self.assertIn("tcp and udp address-dependent", self.ok("show", "pools"))
+        self.assertNotIn("MAPPING", self.ok("show", "pools"))
 
     def test_info_and_timeouts(self):
         self.assertRegex(self.ok("show", "info"), r"uptime +2h05m\n")
