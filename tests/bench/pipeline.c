@@ -77,14 +77,22 @@ static void bench_direction(struct window *window, enum direction direction,
 
 /* ---- by step ---- */
 
-/* As pipeline_run() has them. */
+/* As pipeline_walk() has them. */
 static const struct {
 	const char *name;
 	void (*run)(struct pipeline *pipeline);
 } steps[] = {
-	{"parse", step_parse},       {"find", step_find},           {"hairpin", step_hairpin},
-	{"route", step_route},       {"admit", step_admit},         {"hold", step_hold},
-	{"track", step_track},       {"translate", step_translate}, {"answer", step_answer},
+	{"parse", step_parse},
+	{"fragment", step_fragment},
+	{"find", step_find},
+	{"hairpin", step_hairpin},
+	{"route", step_route},
+	{"hold", step_hold},
+	{"admit", step_admit},
+	{"fragment pass", step_fragment_pass},
+	{"track", step_track},
+	{"translate", step_translate},
+	{"answer", step_answer},
 	{"transmit", step_transmit},
 };
 
