@@ -28,7 +28,7 @@ def ether(packet):
 UDP_OUT = IP(src=S1, dst=B1) / UDP(sport=4000, dport=53) / b"question"
 TCP_OUT = IP(src=S1, dst=B1) / TCP(sport=4001, dport=80, flags="S", options=[("MSS", 1460)])
 ECHO = IP(src=S1, dst=B1) / ICMP(type=8, id=77, seq=1) / b"ping"
-STAMP = IP(src=S1, dst=B1) / ICMP(type=13, id=78)
+STAMP = IP(src=S1, dst=B1) / ICMP(type=13, id=78, ts_ori=1, ts_rx=0, ts_tx=0)
 BACK_UDP = IP(src=B1, dst=POOL) / UDP(sport=53, dport=1024) / b"answer"
 BACK_TCP = IP(src=B1, dst=POOL) / TCP(sport=80, dport=1024, flags="SA")
 BACK_ECHO = IP(src=B1, dst=POOL) / ICMP(type=0, id=77, seq=1) / b"ping"
@@ -115,6 +115,10 @@ def pipeline_seeds():
     fin = IP(src=S1, dst=B1) / TCP(sport=4001, dport=80, flags="FA")
     big = IP(src=S1, dst=B1) / UDP(sport=4000, dport=53) / bytes(1300)
     big_df = IP(src=S1, dst=B1, flags="DF") / UDP(sport=4000, dport=53) / bytes(1300)
+    datagram = UDP(sport=4000, dport=53, len=24, chksum=1)
+    first = IP(src=S1, dst=B1, id=7, flags="MF") / datagram / bytes(8)
+    later = IP(src=S1, dst=B1, id=7, frag=2, proto=17) / bytes(8)
+    back_first = IP(src=B1, dst=POOL, id=8, flags="MF") / UDP(sport=53, len=24, chksum=1) / bytes(8)
     seeds = {
         "udp-both-ways": frame(run, UDP_OUT) + frame(back, BACK_UDP) + frame(run, UDP_OUT),
         "tcp-life": frame(run, TCP_OUT) + frame(back, BACK_TCP) + frame(run, ack)
@@ -128,6 +132,11 @@ def pipeline_seeds():
         + frame(aim | run, error(3, 3, BACK_UDP, src=S1, dst=B1)),
         "fragmented": frame(run, big) + frame(run, big, cut=200),
         "fragmentation-needed": frame(run, big_df),
+        "fragments": frame(run, first) + frame(run, later) + frame(run, later),
+        "fragments-early": frame(run, later) + frame(run, first) + frame(out | aim | run, back_first)
+        + frame(out | run, IP(src=B1, dst=POOL, id=8, frag=2, proto=17) / bytes(8)),
+        "fragments-overlap": frame(run, first) + frame(run, IP(src=S1, dst=B1, id=7, frag=1, proto=17) / bytes(16)),
+        "fragments-many": b"".join(frame(0, IP(src=S1, dst=B1, id=i, frag=2, proto=17) / bytes(8)) for i in range(20)),
         "ttl": frame(run, IP(src=S1, dst=B1, ttl=1) / UDP(sport=4000, dport=53)),
         "expiry": frame(run, UDP_OUT) + frame(run, UDP_OUT, seconds=7) + frame(back, BACK_UDP, seconds=7),
         "unknown-neighbour": frame(run, IP(src="100.64.9.9", dst=B1, ttl=1) / UDP())

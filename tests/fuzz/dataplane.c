@@ -5,6 +5,7 @@
 
 #include "dataplane.h"
 #include "eal.h"
+#include "fragment.h"
 #include "icmp.h"
 #include "internal.h" /* of route */
 #include "nat.h"
@@ -130,6 +131,10 @@ void dataplane_start(void)
 	timeouts = (struct timeouts){TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT};
 	limits = (struct limits_config){
 		.max_sessions = 128, .max_subscribers = 16, .max_sessions_per_subscriber = 64};
+	fragments_settings = (struct fragments_config){.timeout = TIMEOUT,
+						       .max_datagrams = 8,
+						       .max_waiting = 8,
+						       .max_waiting_per_source = 6};
 	buffers = rte_pktmbuf_pool_create("buffers", BUFFERS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 					  (int)rte_socket_id());
 	FUZZ_CHECK(buffers != NULL);
@@ -247,7 +252,7 @@ static bool all_gone(void)
 
 void dataplane_end(void)
 {
-	dataplane_run();
+	dataplane_advance(TIMEOUT + 1); /* datagrams are forgotten */
 	for (int i = 0; i < ENDS_IN && !all_gone(); i++)
 		dataplane_advance(1);
 	FUZZ_CHECK(all_gone());

@@ -35,12 +35,17 @@ static void check_record(const struct packet *p)
 	}
 	if (p->kind == PACKET_ARP)
 		return;
-	FUZZ_CHECK(p->kind == PACKET_QUERY || p->kind == PACKET_ERROR);
-	FUZZ_CHECK(p->l3 == RTE_ETHER_HDR_LEN && p->l4 >= p->l3 + 20 && p->l4 + 8u <= first);
+	FUZZ_CHECK(p->kind == PACKET_QUERY || p->kind == PACKET_ERROR ||
+		   p->kind == PACKET_FRAGMENT);
+	FUZZ_CHECK(p->l3 == RTE_ETHER_HDR_LEN && p->l4 >= p->l3 + 20 && p->l4 <= first);
 	FUZZ_CHECK(p->l3 + p->length <= rte_pktmbuf_pkt_len(p->mbuf));
-	FUZZ_CHECK(p->l4 + 8u <= (uint32_t)p->l3 + p->length);
-	FUZZ_CHECK(p->hash == tuple_hash(&p->tuple));
 	FUZZ_CHECK(p->ttl == packet_ip(p)->time_to_live);
+	if (p->flags & PACKET_LATER) {
+		FUZZ_CHECK(p->kind == PACKET_FRAGMENT && p->l4 < p->l3 + p->length);
+		return;
+	}
+	FUZZ_CHECK(p->l4 + 8u <= first && p->l4 + 8u <= (uint32_t)p->l3 + p->length);
+	FUZZ_CHECK(p->hash == tuple_hash(&p->tuple));
 	if (p->kind == PACKET_ERROR)
 		FUZZ_CHECK(p->quote >= p->l4 + 8 && p->quote_l4 >= p->quote + 20 &&
 			   p->quote_l4 + 8u <= RTE_MIN(first, (uint32_t)p->l3 + p->length));
