@@ -18,14 +18,14 @@
  * it came. All offsets are from the start of the frame.
  */
 enum packet_kind {
-	PACKET_QUERY,   /* TCP, UDP, ICMP echo or timestamp: the tuple is its own */
-	PACKET_ERROR,   /* ICMP error: the tuple is the inverse of the quoted packet's */
-	PACKET_ROUTED,  /* to be sent on as it is */
-	PACKET_ECHO,    /* an echo request to weir, to be answered */
-	PACKET_ARP,     /* for lib/route */
+	PACKET_QUERY,    /* TCP, UDP, ICMP echo or timestamp: the tuple is its own */
+	PACKET_ERROR,    /* ICMP error: the tuple is the inverse of the quoted packet's */
+	PACKET_ROUTED,   /* to be sent on as it is */
+	PACKET_ECHO,     /* an echo request to weir, to be answered */
+	PACKET_ARP,      /* for lib/route */
 	PACKET_FRAGMENT, /* a fragment; of the first, the tuple is set */
-	PACKET_REFUSED, /* the verdict is set */
-	PACKET_GONE,    /* somebody else has the mbuf: another worker, the hold queue */
+	PACKET_REFUSED,  /* the verdict is set */
+	PACKET_GONE,     /* somebody else has the mbuf: another worker, the hold queue */
 };
 
 /* What a segment is to the TCP state machine; the strongest flag wins. */

@@ -49,7 +49,7 @@ struct stats {
 	uint64_t answers_suppressed;    /* ICMP errors not sent: RFC 1812 4.3.2.7 forbids one */
 	uint64_t handed_over;           /* packets given to another worker's ring */
 	uint64_t taken_over;            /* packets taken from the own ring */
-	uint64_t held;                  /* gauge: packets that wait for a neighbour or a first fragment */
+	uint64_t held; /* gauge: packets that wait for a neighbour or a first fragment */
 	uint64_t sessions_created;
 	uint64_t sessions_destroyed;
 	uint64_t mappings_created;

@@ -14,8 +14,8 @@
 
 /*
  * The workers: one poll loop an lcore. Worker i runs on lcore i + 1 and polls its RX queue of every
- * port, its own ring (first packets and fragments that other workers were given), and, worker 0, what the control
- * thread sends. It sleeps when idle only if it may (workers.idle).
+ * port, its own ring (first packets and fragments that other workers were given), and, worker 0,
+ * what the control thread sends. It sleeps when idle only if it may (workers.idle).
  */
 
 /* Packets that wait for their home in its ring; more are refused (VERDICT_HANDOVER_FULL). */
