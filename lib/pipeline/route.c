@@ -7,16 +7,16 @@
 static void take_local(struct pipeline *pipeline, struct packet *p)
 {
 	enum route_result back;
-
-	if (p->kind != PACKET_QUERY || p->flags & PACKET_FRAGMENT_ANY ||
-	    tuple_proto(&p->tuple) != IPPROTO_ICMP || p->tuple.dport == TUPLE_TIMESTAMP ||
-	    !(p->flags & PACKET_REQUEST))
+	if (tuple_proto(&p->tuple) != IPPROTO_ICMP)
 		return packet_refuse(p, VERDICT_LOCAL);
+	if (p->kind != PACKET_QUERY || p->flags & PACKET_FRAGMENT_ANY ||
+	    p->tuple.dport == TUPLE_TIMESTAMP || !(p->flags & PACKET_REQUEST))
+		return packet_refuse(p, VERDICT_LOCAL_ICMP);
 	if (!icmp_checksum_ok(p))
 		return packet_refuse(p, VERDICT_BAD_ICMP_CHECKSUM);
 	back = route_find(p->tuple.src, &p->nexthop, route_target_of(&pipeline->burst, p));
 	if (back != ROUTE_OK && back != ROUTE_UNRESOLVED)
-		return packet_refuse(p, VERDICT_LOCAL);
+		return packet_refuse(p, VERDICT_LOCAL_ICMP);
 	p->kind = PACKET_ECHO;
 }
 
