@@ -311,9 +311,9 @@ static void weir_answers_pings(void **state)
 	in.bad_checksum = false;
 	in.type = 13;
 	in.length = 12;
-	flow_drop(OUTSIDE, &in, VERDICT_LOCAL);
+	flow_drop(OUTSIDE, &in, VERDICT_LOCAL_ICMP);
 	in.type = 0;
-	flow_drop(OUTSIDE, &in, VERDICT_LOCAL);
+	flow_drop(OUTSIDE, &in, VERDICT_LOCAL_ICMP);
 	flow_expect_nothing_kept();
 }
 

@@ -25,10 +25,10 @@ static void not_for_weir(void **state)
 	flow_drop(INSIDE, &spec, VERDICT_LINK_BROADCAST);
 	spec.dst_mac = NULL;
 	spec.dst = WEIR_INSIDE;
-	flow_drop(INSIDE, &spec, VERDICT_LOCAL);
+	flow_refuse(INSIDE, &spec, VERDICT_LOCAL, 3, 3);
 	spec.src = B1;
 	spec.dst = WEIR_OUTSIDE;
-	flow_drop(OUTSIDE, &spec, VERDICT_LOCAL);
+	flow_refuse(OUTSIDE, &spec, VERDICT_LOCAL, 3, 3);
 	flow_expect_nothing_kept();
 }
 

@@ -217,6 +217,7 @@ static void answers_have_their_codes(void **state)
 	(void)state;
 	expect_error(&udp, ANSWER_NET_UNREACHABLE, 3, 0);
 	expect_error(&udp, ANSWER_HOST_UNREACHABLE, 3, 1);
+	expect_error(&udp, ANSWER_PORT_UNREACHABLE, 3, 3);
 	expect_error(&udp, ANSWER_ADMIN_PROHIBITED, 3, 13);
 	expect_error(&udp, ANSWER_FRAGMENTATION_NEEDED, 3, 4);
 	expect_error(&udp, ANSWER_TTL_EXCEEDED, 11, 0);
