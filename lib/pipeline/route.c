@@ -7,6 +7,7 @@
 static void take_local(struct pipeline *pipeline, struct packet *p)
 {
 	enum route_result back;
+
 	if (tuple_proto(&p->tuple) != IPPROTO_ICMP)
 		return packet_refuse(p, VERDICT_LOCAL);
 	if (p->kind != PACKET_QUERY || p->flags & PACKET_FRAGMENT_ANY ||
