@@ -23,11 +23,13 @@ SMALL = {"limits": {"max-sessions": 65536, "max-subscribers": 4096}}
 # The weirs that run, by name: sections of their configs.
 LABS = {
     "main": {},
-    "short": {"timeouts": {"tcp-opening": 4, "tcp-established": 9, "tcp-closing": 4,
+    "short": {"timeouts": {"tcp-opening": 3, "tcp-established": 9, "tcp-closing": 6,
                            "tcp-reset": 4, "udp-first": 4, "udp-stream": 6, "icmp": 4}},
-    "limits": {"limits": {"max-sessions": 65536, "max-subscribers": 4096,
-                          "max-sessions-per-subscriber": 100}},
+    "no-inbound-refresh": {"timeouts": {"udp-first": 4, "udp-stream": 4, "inbound-refresh": "no"}},
+    "limits": {"limits": {"max-sessions-per-subscriber": 100}},
+    "rate": {"limits": {"max-session-rate-per-subscriber": 100}},
     "silent": {"icmp": {"errors": "no"}},
+    "no-default": {"routes": None},
     "restarted": {},
 }
 
@@ -52,9 +54,11 @@ def yaml(value, indent=0):
 
 
 def merge(into, more):
-    """Adds sections: dicts are merged, lists appended."""
+    """Adds sections: dicts are merged, lists appended, None takes a section away."""
     for key, item in more.items():
-        if isinstance(item, dict):
+        if item is None:
+            into.pop(key, None)
+        elif isinstance(item, dict):
             into[key] = merge(dict(into.get(key, {})), item)
         elif isinstance(item, list):
             into[key] = into.get(key, []) + item

@@ -16,6 +16,10 @@ class Skipped(Exception):
     """Something that the test needs is not there."""
 
 
+class TooSlow(Exception):
+    """The machine was too busy for the test's timing: it says nothing, and is tried again."""
+
+
 class Test:
     def __init__(self, function, rfc, req, text, lab, options):
         self.function, self.rfc, self.req, self.text, self.lab = function, rfc, req, text, lab

@@ -58,8 +58,9 @@ def query_timer_default(t):
 @req("REQ-2 a", "the query timer can be configured, and runs as configured", lab="short")
 def query_timer(t):
     public = t.out("icmp", t.s1, 5000, t.b1).source
-    time.sleep(2.5)
-    t.check(t.reaches("icmp", t.b1, None, public, t.s1), "gone 2.5 s into 4 s")
+    began = time.monotonic()
+    time.sleep(2)
+    t.still(t.reaches("icmp", t.b1, None, public, t.s1), began, 4, "gone 2 s into 4 s")
     time.sleep(7)
     t.check(not t.reaches("icmp", t.b1, None, public, t.s1), "there after 7 s of 4")
 
@@ -125,7 +126,7 @@ def extensions(t):
 
 @req("REQ-4", "an error from outside without a mapping is dropped")
 def no_mapping(t):
-    """About a port that nobody has, and about a remote that the subscriber never spoke to."""
+    """About a port that nobody has."""
     seen = t.out("udp", t.s1, 5000, t.b1)
     about = packets.udp(seen.src, 1023, t.b1.address, 7, b"x")
     t.b1.send(packets.error(t.b1.address, seen.src, 3, 1, about))

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What other NATs fell into, as far as packets and weirctl show it."""
+import time
+
+from . import packets
+from .registry import rules_of
+
+req = rules_of("traps")
+ONE_BLOCK = {"port-range": "1024-1087", "block-size": 64, "max-blocks-per-subscriber": 1}
+
+
+def no_state(t, hosts, what):
+    for host in hosts:
+        found = t.sessions_of(host)
+        t.check(not found, f"{what} makes a session: {found[:1]}")
+
+
+@req("3", "a pool with one port left gives it: no number of random tries runs out",
+     pool={"port-range": "1024-5119", "block-size": 4096, "max-blocks-per-subscriber": 1})
+def last_port(t):
+    """All 4096 ports of one block, the last ones too."""
+    for i in range(4096):
+        t.check(t.b1.receive(t.is_copy(t.udp(t.s1, 2000 + i, t.b1.address, 7)), 10) is not None,
+                f"refused at the port number {i + 1}")
+
+
+@req("8", "the session list of thousands of sessions is whole", alone=True)
+def long_list(t):
+    for packet in [t.udp(t.s1, 5000, t.b1.address, 1 + i) for i in range(3000)]:
+        t.passes(packet, t.b1)
+    t.equal(len(t.sessions_of(t.s1)), 3000, "sessions listed")
+
+
+@req("11", "an echo reply, or a timestamp reply, begins nothing")
+def reply_begins_nothing(t):
+    t.blocked(t.ping(t.s1, 5000, t.b1.address, reply=True), t.s1, t.b1, "an echo reply from inside")
+    no_state(t, (t.s1,), "an echo reply from inside")
+    public = t.out("icmp", t.s2, 5000, t.b1).source
+    before = len(t.sessions_of(t.s2))
+    t.arrives(t.ping(t.b2, public[1] ^ 1, public[0], reply=True), t.b2, t.s2)
+    t.equal(len(t.sessions_of(t.s2)), before, "sessions after a stray echo reply")
+
+
+@req("16", "unsolicited inbound packets make no state")
+def unsolicited_inbound(t):
+    """To ports of pool addresses that nobody has."""
+    public = t.out("udp", t.s1, 5000, t.b1).source
+    before = t.weirctl("show", "workers")["workers"][0]["sessions_created"]
+    for port in (1, 80, 443, 1023):
+        for proto in ("udp", "tcp"):
+            t.back(proto, t.b2, 7, (public[0], port))
+    t.fence(t.b2)
+    mine = [s for s in t.weirctl("show", "sessions", "remote", t.b2.address)["sessions"]]
+    t.check(not mine, f"sessions of an unsolicited sender: {mine[:1]} (created before: {before})")
+
+
+@req("18", "a hairpinned answer comes from the port that was asked")
+def hairpin_port(t):
+    for proto in ("udp", "tcp"):
+        public = t.out(proto, t.s1, 5000, t.b1).source
+        asked = t.send(proto, t.s2, 6000, *public)
+        source = t.passes(asked, t.s1).source
+        if proto == "udp":
+            answer = t.udp(t.s1, 5000, *source)
+        else:
+            answer = t.tcp(t.s1, 5000, *source, "SA", ack=asked.seq + 1)
+        t.equal(t.passes(answer, t.s2).source, public, f"{proto}: the answer's source")
+
+
+@req("19", "TCP traceroute: a time-exceeded with 8 bytes of TCP reaches its sender, mended")
+def tcp_traceroute(t):
+    sent = t.tcp(t.s1, 5000, t.b1.address, 80, "S", ttl=5)
+    seen = t.passes(sent, t.b1)
+    t.b2.send(packets.error(t.b2.address, seen.src, 11, 0, seen.data, length=28))
+    error = t.error_about(sent, t.s1)
+    t.check(error is not None, "does not arrive")
+    t.equal(packets.checksum(error.payload[:20]), 0, "checksum of the quoted header")
+
+
+@req("20", "fragmentation needed goes to the subscriber, not to the pool's address")
+def too_big_inside(t):
+    t.need_outside_mtu(1400)
+    public = t.out("udp", t.s1, 5000, t.b1).src
+    pool = t.host_at("pool", public)
+    sent = t.udp(t.s1, 5000, t.b1.address, 7, b"x" * 1400, flags="DF")
+    t.check(t.error_about(sent, t.s1) is not None, "the subscriber gets nothing")
+    t.fence(t.b1)
+    t.equal(len(pool.take_all()), 0, "packets to the pool's address")
+
+
+@req("22", "the ports after a restart are others", lab="restarted", alone=True)
+def other_ports(t):
+    before = [t.out("udp", t.s1, 5000 + i, t.b1).source for i in range(32)]
+    t.lab.restart()
+    t.close()
+    t.hosts.clear()
+    t.bench = t.lab.bench
+    after = [t.out("udp", t.s1, 5000 + i, t.b1).source for i in range(32)]
+    same = sum(a == b for a, b in zip(before, after))
+    t.check(same <= 4, f"{same} of 32 public endpoints are the same after a restart")
+
+
+@req("23", "a forwarded port is not given to another subscriber",
+     config=lambda lab, test, _: {
+         "pools": [{"name": "forwarded", "addresses": ["192.0.2.250"],
+                    **{k: v for k, v in ONE_BLOCK.items()}}],
+         "rules": [{"inside": f"{lab.inside_net}.{test.slot}.0/24", "pool": "forwarded"}],
+         "static": [{"inside": f"{lab.inside_net}.{test.slot}.1", "inside-port": 80,
+                     "outside": "192.0.2.250", "outside-port": 1030, "protocol": "tcp"}]})
+def forwarded_port(t):
+    """A forward into a block's ports: reachable, and never another's."""
+    syn = t.tcp(t.b1, 4000, "192.0.2.250", 1030, "S")
+    t.equal(t.passes(syn, t.s1).dport, 80, "the forwarded port")
+    for i in range(64):
+        seen = t.arrives(t.tcp(t.s2, 3000 + i, t.b1.address, 80, "S"), t.s2, t.b1)
+        t.check(seen is None or seen.sport != 1030, "S2 gets the forwarded port")
+
+
+@req("24", "a full pool is refused aloud, and no live session is evicted", pool=ONE_BLOCK)
+def full(t):
+    held = [t.out("udp", t.s1, 3000 + i, t.b1) for i in range(64)]
+    sent = t.udp(t.s2, 3000, t.b1.address, 7)
+    t.check(t.error_about(sent, t.s2) is not None, "refused in silence")
+    t.check(t.reaches("udp", t.b1, 7, held[0].source, t.s1), "the oldest session has gone")
+
+
+@req("25", "orphan fragments of many sources do not cost others their fragmented datagrams",
+     alone=True)
+def orphans(t):
+    """6000 first fragments from 100 subscribers; then a datagram of another's in fragments."""
+    t.out("udp", t.s1, 5000, t.b1)
+    for n in range(6000):
+        host = t.subscriber(2 + n % 100)
+        piece = packets.fragments(packets.udp(host.address, 5000, t.b1.address, 7, b"x" * 64,
+                                              id=n), 32)[1]
+        t.bench.inside.frame(piece)
+    t.fence(t.s1)
+    t.b1.take_all()
+    data = packets.udp(t.s1.address, 5000, t.b1.address, 7, b"y" * 1000, id=60000)
+    for piece in packets.fragments(data, 504):
+        t.s1.send(piece)
+    t.fence(t.s1, t.b1)
+    got = [p for p in t.b1.take_all() if p.protocol == 17]
+    whole = got[0] if len(got) == 1 else packets.reassemble(got)
+    t.check(whole is not None and whole.payload == b"y" * 1000, f"{len(got)} fragments arrive")
+
+
+@req("26", "martian sources, and packets whose length ends before the ports, are not translated")
+def martians(t):
+    for source in ("0.0.0.0", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"):
+        t.blocked(t.s1.send(packets.udp(source, 5000, t.b1.address, 7, t.cookie())), t.s1, t.b1,
+                  f"from {source}")
+    public = t.out("udp", t.s1, 5000, t.b1).source
+    for source in ("127.0.0.1", "240.0.0.1", t.s2.address):
+        t.blocked(t.b1.send(packets.udp(source, 7, *public, t.cookie())), t.b1, t.s1,
+                  f"from {source} outside")
+    t.b1.take_all()
+    for length in (20, 22, 24, 27):
+        short = packets.udp(t.s1.address, 5000, t.b1.address, 7, t.cookie())
+        t.s1.send(packets.mend_header(packets.with_byte(short, 3, length)))
+    t.fence(t.s1, t.b1)
+    t.check(not t.b1.take_all(), "a packet that ends within its UDP header arrives")
+
+
+@req("27", "the packet that starts an ARP request is not lost")
+def first_packet(t):
+    near = t.host_at("N", f"198.51.100.{100 + t.test.slot % 100}")
+    sent = t.udp(t.s1, 5000, near.address, 7)
+    t.passes(sent, near)
+
+
+@req("27 a", "ARP probes for weir's addresses are answered (RFC 5227)")
+def arp_probe(t):
+    for wire in (t.bench.inside, t.bench.outside):
+        wire.arp_seen.clear()
+        wire.arp(1, wire.gateway, "0.0.0.0")
+        end = time.monotonic() + 5
+        while time.monotonic() < end and not any(
+                seen[0] == 2 and seen[2] == wire.gateway for seen in list(wire.arp_seen)):
+            time.sleep(0.05)
+        t.check(any(seen[0] == 2 and seen[2] == wire.gateway for seen in list(wire.arp_seen)),
+                f"a probe for {wire.gateway} is not answered")

@@ -177,7 +177,7 @@ class Host:
         self.wire.frame(data, mac)
         return packet
 
-    def receive(self, matches, seconds=2.0):
+    def receive(self, matches, seconds=10.0):
         """The first packet that matches, taken out of the inbox; None when none comes in time."""
         end = time.monotonic() + seconds
         looked = set()
@@ -204,7 +204,7 @@ class Host:
             self.inbox.clear()
         return everything
 
-    def fence(self, seconds=1.5):
+    def fence(self, seconds=5.0):
         """Returns once the NAT has done with what this host sent before: it has answered a ping
         sent behind it. Without an answer, after `seconds`."""
         ident, cookie = os.urandom(2), os.urandom(8)
