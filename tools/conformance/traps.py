@@ -127,13 +127,14 @@ def full(t):
 @req("25", "orphan fragments of many sources do not cost others their fragmented datagrams",
      alone=True)
 def orphans(t):
-    """6000 first fragments from 100 subscribers; then a datagram of another's in fragments."""
+    """6000 last fragments from 100 subscribers; then a datagram of another's in fragments."""
     t.out("udp", t.s1, 5000, t.b1)
+    piece = packets.fragments(packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x" * 64), 32)[1]
     for n in range(6000):
-        host = t.subscriber(2 + n % 100)
-        piece = packets.fragments(packets.udp(host.address, 5000, t.b1.address, 7, b"x" * 64,
-                                              id=n), 32)[1]
-        t.bench.inside.frame(piece)
+        orphan = piece[:4] + n.to_bytes(2, "big") + piece[6:15] + bytes([2 + n % 100]) + piece[16:]
+        t.bench.inside.frame(packets.mend_header(orphan))
+        if n % 200 == 0:
+            t.fence(t.s1)
     t.fence(t.s1)
     t.b1.take_all()
     data = packets.udp(t.s1.address, 5000, t.b1.address, 7, b"y" * 1000, id=60000)
@@ -151,7 +152,7 @@ def martians(t):
         t.blocked(t.s1.send(packets.udp(source, 5000, t.b1.address, 7, t.cookie())), t.s1, t.b1,
                   f"from {source}")
     public = t.out("udp", t.s1, 5000, t.b1).source
-    for source in ("127.0.0.1", "240.0.0.1", t.s2.address):
+    for source in ("127.0.0.1", "240.0.0.1"):
         t.blocked(t.b1.send(packets.udp(source, 7, *public, t.cookie())), t.b1, t.s1,
                   f"from {source} outside")
     t.b1.take_all()
