@@ -68,8 +68,8 @@ def no_overloading(t):
             seen[public] = f"{packet.src}:{packet.sport}"
 
 
-@req("REQ-3 a", "a source port below 1024 maps below 1024, others to 1024 and up",
-     opt_out=("pools[0].port-range", ("pools", 0, "port-range"), "1-65535"))
+@req("REQ-3 a", "a source port below 1024 maps below 1024, others to 1024 and up, where chosen",
+     pool={"port-range": "1-65535", "keep-port-range": "yes"})
 def port_ranges(t):
     low = t.out("udp", t.s1, 500, t.b1).sport
     high = t.out("udp", t.s1, 5000, t.b1).sport

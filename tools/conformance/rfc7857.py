@@ -93,7 +93,7 @@ def reset_default(t):
 
 @req("s3", "ports overlap only where chosen, and then towards different remotes",
      pool={"port-range": "1024-1087", "block-size": 64, "mapping": "address-and-port-dependent",
-           "port-overloading": "yes"})
+           "filtering": "address-and-port-dependent", "port-overloading": "yes"})
 def overlapping(t):
     """64 ports serve 100 sessions to 100 remotes; two never share port and remote."""
     seen = set()

@@ -144,14 +144,14 @@ class Trial:
             raise Failed(f"{why}: arrived as {packet}")
 
     def error_about(self, sent, at, seconds=SOON):
-        """The ICMP error that quotes `sent` (by addresses and ports as sent), or None."""
+        """The ICMP error that quotes `sent` (its addresses and first 8 bytes as sent), or None."""
         return at.receive(lambda packet: self.quotes(packet, sent), seconds)
 
     @staticmethod
     def quotes(packet, sent):
         quote = packet.quote
-        return quote is not None and (quote.src, quote.dst, quote.protocol, quote.id) == (
-            sent.src, sent.dst, sent.protocol, sent.id) and quote.l4[:4] == sent.l4[:4]
+        return quote is not None and (quote.src, quote.dst, quote.protocol) == (
+            sent.src, sent.dst, sent.protocol) and quote.l4[:8] == sent.l4[:8]
 
     def no_error_about(self, sent, sender, why):
         self.fence(sender)
