@@ -20,15 +20,18 @@
 #define BUFFERS    2047
 #define OUTPUT_MAX 65536
 
+/* RTE_IPV4 shifts into the sign */
+#define IPV4(a, b, c, d) RTE_BE32(a##u << 24 | b##u << 16 | c##u << 8 | d##u)
+
 static const struct iface_config interfaces[DATAPLANE_PORTS] = {
 	[INSIDE] = {.name = (char *)(uintptr_t) "inside",
 		    .side = SIDE_INSIDE,
-		    .address = {RTE_BE32(RTE_IPV4(100, 64, 0, 1)), 16},
+		    .address = {IPV4(100, 64, 0, 1), 16},
 		    .mtu = 1500,
 		    .realm = 1},
 	[OUTSIDE] = {.name = (char *)(uintptr_t) "outside",
 		     .side = SIDE_OUTSIDE,
-		     .address = {RTE_BE32(RTE_IPV4(198, 51, 100, 1)), 24},
+		     .address = {IPV4(198, 51, 100, 1), 24},
 		     .mtu = 600},
 };
 
@@ -97,7 +100,7 @@ static bool hand_over(void *context, uint8_t home, struct rte_mbuf *packet)
 
 static void start_routes(void)
 {
-	struct route_config gateway = {.via = RTE_BE32(RTE_IPV4(198, 51, 100, 254))};
+	struct route_config gateway = {.via = IPV4(198, 51, 100, 254)};
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, WEIR_MAC, sizeof(mac));
@@ -221,8 +224,8 @@ void dataplane_begin(void)
 	last[INSIDE].length = last[OUTSIDE].length = 0;
 	random_init_seeded(&nat->random, 1);
 	learn(OUTSIDE, interfaces[OUTSIDE].address.address + RTE_BE32(253));
-	learn(INSIDE, RTE_BE32(RTE_IPV4(100, 64, 0, 2)));
-	learn(INSIDE, RTE_BE32(RTE_IPV4(100, 64, 0, 3)));
+	learn(INSIDE, IPV4(100, 64, 0, 2));
+	learn(INSIDE, IPV4(100, 64, 0, 3));
 	dataplane_run();
 	before = stats;
 }

@@ -59,7 +59,7 @@ static struct tuple key_of(uint32_t home, uint32_t key)
 	return (struct tuple){
 		.src = subscriber[home][key % SUBSCRIBERS],
 		.sport = rte_cpu_to_be_16((uint16_t)(key + 1)),
-		.dst = RTE_BE32(RTE_IPV4(192, 0, 2, 1)),
+		.dst = RTE_BE32(0xc0000201) /* 192.0.2.1 */,
 		.dport = RTE_BE16(80),
 		.proto_realm = proto_realm(key % 3 == 0 ? IPPROTO_TCP : IPPROTO_UDP, 1),
 	};
