@@ -34,6 +34,7 @@ declare -A PACKAGES=(
 		libcyaml-dev libyaml-dev libnuma-dev libsystemd-dev libcmocka-dev"
 	[net]="iproute2 iputils-ping procps util-linux coreutils jq curl"
 	[demo]="nginx dnsmasq-base iperf3 traceroute bind9-dnsutils"
+	[bench]="dpdk-dev ethtool nftables python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
 		python3 python3-scapy dpdk-dev"
 )

@@ -4,6 +4,7 @@
 `ports`: weir over memif, beside dpdk-testpmd (macswap) on the same ports in the same run.
 `kernel`: weir and the kernel's nftables masquerade over the same pair of af_packet/veth links.
 """
+import argparse
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -313,3 +315,55 @@ def over_veth(build, box, sessions, sizes, runs, core=1, other=0):
         links.end()
         shutil.rmtree(folder, ignore_errors=True)
     return rows
+
+
+COLUMNS = (
+    ("box", "box", "{}"), ("link", "link", "{}"), ("sessions", "sessions", "{:,}"),
+    ("size", "size", "{}"), ("full_mpps", "Mpps", "{:.2f}"), ("full_min", "min", "{:.2f}"),
+    ("full_max", "max", "{:.2f}"), ("no_loss_mpps", "no loss", "{:.2f}"),
+    ("p50_us_at_50", "p50 us", "{:.1f}"), ("p99_us_at_50", "p99 us", "{:.1f}"),
+    ("p999_us_at_50", "p99.9", "{:.1f}"), ("p99_us_at_90", "p99 at 90 %", "{:.1f}"),
+)
+
+
+def print_table(rows):
+    cells = [[title for _, title, _ in COLUMNS]]
+    cells += [[form.format(row[key]) for key, _, form in COLUMNS] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
+    for line in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths)))
+    for row in rows:
+        other = [r for r in rows if r["box"] != "weir" and
+                 (r["link"], r["size"]) == (row["link"], row["size"])]
+        if row["box"] == "weir" and other:
+            print(f"{row['link']}, {row['size']} B, {row['sessions']:,} sessions: weir is "
+                  f"{row['full_mpps'] / other[0]['full_mpps']:.2f} x {other[0]['box']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("ports", "kernel"))
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--sessions", default="64512")
+    parser.add_argument("--sizes", default="64,imix")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    measure_box, link, other = ((over_memif, "memif", "testpmd") if args.what == "ports" else
+                                (over_veth, "veth", "kernel"))
+    counts = [int(n) for n in args.sessions.split(",")]
+    rows = []
+    for box, numbers in ((other, counts[:1]), ("weir", counts)):
+        for sessions in numbers:
+            print(f"{box} over {link}, {sessions} sessions", file=sys.stderr)
+            rows += [{"link": link, **row} for row in
+                     measure_box(args.build, box, sessions, args.sizes.split(","), args.runs)]
+    if args.json:
+        json.dump(rows, sys.stdout, indent=1)
+        print()
+    else:
+        print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
