@@ -14,6 +14,7 @@ import threading
 import time
 
 from . import wire
+from .registry import Skipped
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNS = "/run/weir-runs"
@@ -85,6 +86,8 @@ class Lab:
     inside_net, outside_net = "100.64", "198.18"
 
     def weirctl(self, *words):
+        if not os.access(self.weirctl_path, os.X_OK) or not os.path.exists(self.socket):
+            raise Skipped(f"needs weirctl, and a weir that answers at {self.socket}")
         output = subprocess.run([self.weirctl_path, "--socket", self.socket, "--json", *words],
                                 capture_output=True, text=True, timeout=20)
         if output.returncode != 0:

@@ -36,7 +36,8 @@ class Test:
 
     @property
     def needs_own_config(self):
-        return bool(self.lab != "main" or self.pool or self.pools or self.config)
+        return self.lab != "main" or any(
+            option is not None for option in (self.pool, self.pools, self.config))
 
 
 def rules_of(rfc):

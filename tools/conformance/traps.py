@@ -54,6 +54,23 @@ def unsolicited_inbound(t):
     t.check(not mine, f"sessions of an unsolicited sender: {mine[:1]} (created before: {before})")
 
 
+@req("17", "an endpoint-independent mapping stays so beside a rival on the same address and port")
+def rival(t):
+    """A rival: another subscriber with the same source port that got the same public address."""
+    for proto in ("udp", "tcp"):
+        first = t.out(proto, t.s1, 5000, t.b1).source
+        for n in range(2, 110):
+            other = t.subscriber(n)
+            second = t.out(proto, other, 5000, t.b1).source
+            if second[0] == first[0]:
+                break
+        else:
+            t.skip("no two subscribers share a public address")
+        for remote in ((t.b1, 8), (t.b2, 7), (t.b2, 8)):
+            t.equal(t.out(proto, t.s1, 5000, *remote).source, first, f"{proto}: S1 is seen as")
+            t.equal(t.out(proto, other, 5000, *remote).source, second, f"{proto}: rival is seen as")
+
+
 @req("18", "a hairpinned answer comes from the port that was asked")
 def hairpin_port(t):
     for proto in ("udp", "tcp"):

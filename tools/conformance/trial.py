@@ -163,7 +163,9 @@ class Trial:
 
     def out(self, proto, host, sport, to, dport=7, **fields):
         """Begins a session and returns the first packet as `to` sees it."""
-        return self.passes(self.send(proto, host, sport, to.address, dport, **fields), to)
+        seen = self.passes(self.send(proto, host, sport, to.address, dport, **fields), to)
+        self.check(seen.src != host.address, f"not translated: {seen}")
+        return seen
 
     def back(self, proto, host, sport, public, **fields):
         """A packet from outside to a public (address, port): sends it and returns it."""
