@@ -250,29 +250,6 @@ static int check_way_out(const struct config *config, struct config_error *error
 
 /* ---- the other parts ---- */
 
-static int check_rules(const struct config *config, struct config_error *error)
-{
-	const struct rule_config *rule = config->rules.element;
-	const struct pool_config *pool = config->pools.element;
-	char path[64], names[160];
-	size_t used = 0;
-
-	for (uint32_t k = 0; k < config->pools.n && used < sizeof(names); k++)
-		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-					 k > 0 ? ", " : "", pool[k].name);
-	for (uint32_t i = 0; i < config->rules.n; i++) {
-		uint32_t k = 0;
-
-		while (k < config->pools.n && strcmp(pool[k].name, rule[i].pool) != 0)
-			k++;
-		if (k < config->pools.n)
-			continue;
-		snprintf(path, sizeof(path), "rules[%u].pool", i);
-		return refuse(error, path, rule[i].pool, "the name of a pool: %s", names);
-	}
-	return 0;
-}
-
 static int check_buffers(const struct config *config, struct config_error *error)
 {
 	const struct workers_config *workers = &config->workers;
@@ -318,7 +295,8 @@ int config_check(const struct config *config, struct config_error *error)
 	if (rc == 0)
 		rc = check_pool_addresses(config, error);
 	if (rc == 0)
-		rc = check_rules(config, error);
+		rc = rules_check(config->rules.element, config->rules.n, config->pools.element,
+				 config->pools.n, error);
 	if (rc == 0)
 		rc = check_buffers(config, error);
 	return rc == 0 ? check_eal(config, error) : rc;

@@ -87,5 +87,6 @@ int reload_apply(const struct config *old, const struct config *new, struct conf
 		return result;
 	}
 	set_limits(new);
+	nat_recheck(); /* what a new rule denies ends */
 	return 0;
 }

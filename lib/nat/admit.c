@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "nat.h"
+#include "rules.h"
 
 /* Whether a packet may begin a session: RFC 6146 section 3.5.2.2, RFC 5508 REQ-1. */
 static enum verdict may_begin(const struct packet *p)
@@ -17,6 +18,22 @@ static enum verdict may_begin(const struct packet *p)
 	default:
 		return VERDICT_COUNT;
 	}
+}
+
+/*
+ * Whether another session has one of the session's tuples. A port of a pool is one mapping's alone,
+ * so that none has; without, two realms may have one inside address, or one inside endpoint two
+ * public ones.
+ */
+static bool is_taken(const struct nat *nat, const struct mapping *mapping,
+		     const struct session *session)
+{
+	const struct table *table = sessions_table(nat->sessions);
+
+	for (int i = 0; i < 2 && mapping->block == NULL; i++)
+		if (table_find(table, &session->tuple[i], tuple_hash(&session->tuple[i])) != 0)
+			return true;
+	return false;
 }
 
 /* The session between a mapping and a remote endpoint, which is the far end of `tuple`. */
@@ -36,7 +53,8 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		session->tuple[0] = *tuple;
 		session->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
 		session->tuple[1].dst = mapping->outside.dst;
-		session->tuple[1].dport = mapping->outside.dport;
+		if (!mapping->keeps_ports)
+			session->tuple[1].dport = mapping->outside.dport;
 		if (pool_address_find(tuple->dst) != NULL)
 			session->flags |= SESSION_HAIRPIN;
 	} else {
@@ -47,6 +65,10 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		session->flags |= SESSION_INBOUND;
 		if (pool_address_find(tuple->src) != NULL)
 			session->flags |= SESSION_HAIRPIN;
+	}
+	if (is_taken(nat, mapping, session)) {
+		session_cancel(nat->sessions, session);
+		return VERDICT_NO_PORT;
 	}
 	struct tuple translated = tuple_inverse(&session->tuple[1], 0);
 
@@ -81,22 +103,28 @@ static struct tuple inside_key(const struct tuple *tuple, enum dependence depend
 	};
 }
 
-/* The mapping of a packet from the inside, where there is no endpoint-independent one: one that
- * depends on the remote, or a new one. */
-static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple,
+/*
+ * The mapping of a packet from the inside that a rule permits: an endpoint-independent one that
+ * there is, whatever pool the rule names (RFC 4787 REQ-1); one that depends on the remote; or a new
+ * one.
+ */
+static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 				struct mapping **mapping)
 {
+	struct tuple key = inside_key(tuple, ENDPOINT_INDEPENDENT);
 	struct subscriber *subscriber;
 	enum verdict verdict;
 	enum dependence dependence;
-	struct tuple key;
 
-	verdict = subscriber_get(nat, tuple->src, tuple_realm(tuple), &subscriber);
+	*mapping = mapping_find(nat, &key);
+	if (*mapping != NULL)
+		return VERDICT_COUNT;
+	verdict = subscriber_get(nat, tuple, pool, &subscriber);
 	if (verdict != VERDICT_COUNT)
 		return verdict;
-	dependence = subscriber->address->pool->mapping[nat_port_protocol(tuple_proto(tuple))];
-	key = inside_key(tuple, dependence);
+	dependence = pool->mapping[nat_port_protocol(tuple_proto(tuple))];
 	if (dependence != ENDPOINT_INDEPENDENT) {
+		key = inside_key(tuple, dependence);
 		*mapping = mapping_find(nat, &key);
 		if (*mapping != NULL)
 			return VERDICT_COUNT;
@@ -106,20 +134,39 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple,
 
 static enum verdict admit_outbound(struct nat *nat, struct packet *p)
 {
-	struct tuple key = inside_key(&p->tuple, ENDPOINT_INDEPENDENT);
-	struct mapping *mapping = mapping_find(nat, &key);
-	enum verdict verdict;
+	struct mapping *mapping;
+	enum verdict verdict = VERDICT_COUNT;
+	struct pool *pool;
 
 	p->direction = 0;
-	if (mapping == NULL) {
-		verdict = get_mapping(nat, &p->tuple, &mapping);
-		if (verdict != VERDICT_COUNT)
-			return verdict;
+	switch (rules_decide(&p->tuple, &pool)) {
+	case RULE_PERMIT:
+		verdict = get_mapping(nat, &p->tuple, pool, &mapping);
+		break;
+	case RULE_EXEMPT:
+		verdict = fixed_exempt(nat, &p->tuple, &mapping);
+		break;
+	case RULE_DENY:
+		return VERDICT_DENIED;
+	case RULE_NONE:
+		return VERDICT_NO_RULE;
 	}
+	if (verdict != VERDICT_COUNT)
+		return verdict;
 	mapping->sessions++; /* so that it stays while the session is made */
 	verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 	mapping_put(nat, mapping);
 	return verdict;
+}
+
+/* Whether a rule denies what a packet from the outside would begin through a mapping. */
+static bool is_denied_inside(const struct mapping *mapping, const struct tuple *tuple)
+{
+	struct tuple inside = tuple_inverse(tuple, tuple_realm(&mapping->inside));
+	struct pool *pool;
+
+	inside.src = mapping->inside.src;
+	return rules_decide(&inside, &pool) == RULE_DENY;
 }
 
 struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
@@ -154,6 +201,8 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 		return VERDICT_NO_SESSION;
 	if (!nat_lets_in(nat, mapping, &p->tuple))
 		return VERDICT_FILTERED;
+	if (is_denied_inside(mapping, &p->tuple))
+		return VERDICT_DENIED_INBOUND;
 	p->direction = 1;
 	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 }

@@ -51,10 +51,11 @@ static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
 
 static void give_port(struct nat *nat, struct mapping *mapping)
 {
+	if (mapping->block == NULL)
+		return;
 	port_give(mapping->block, nat_port_protocol(tuple_proto(&mapping->outside)),
 		  rte_be_to_cpu_16(mapping->outside.dport));
 	mapping->block->idle_since = clock_seconds(nat->now_ms);
-	subscriber_check_later(nat, mapping->subscriber);
 }
 
 static int add_key(struct nat *nat, const struct tuple *key, struct mapping *mapping)
@@ -74,6 +75,7 @@ static void free_mapping(void *context, void *object)
 
 	mapping->subscriber->mappings--;
 	give_port(nat, mapping);
+	subscriber_check_later(nat, mapping->subscriber);
 	slab_give(nat->mappings, mapping);
 }
 
@@ -90,6 +92,24 @@ static void remove_later(struct nat *nat, struct mapping *mapping, int32_t slot0
 
 	mapping->live = false;
 	reclaim_add(nat->reclaim, &item);
+}
+
+/* Fills one whose port, if it takes one, is taken, and makes it findable. */
+static enum verdict publish(struct nat *nat, struct mapping *mapping)
+{
+	mapping->created = clock_seconds(nat->now_ms);
+	mapping->subscriber->mappings++;
+	if (add_key(nat, &mapping->outside, mapping) != 0) {
+		remove_later(nat, mapping, -1, -1);
+		return VERDICT_TABLE_FULL;
+	}
+	if (add_key(nat, &mapping->inside, mapping) != 0) {
+		remove_later(nat, mapping, remove_key(nat, &mapping->outside), -1);
+		return VERDICT_TABLE_FULL;
+	}
+	__atomic_store_n(&mapping->live, true, __ATOMIC_RELEASE);
+	nat->stats->mappings_created++;
+	return VERDICT_COUNT;
 }
 
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
@@ -120,21 +140,29 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 	};
 	mapping->subscriber = subscriber;
 	mapping->block = block;
-	mapping->created = clock_seconds(nat->now_ms);
 	mapping->filtering = subscriber->address->pool->filtering[nat_port_protocol(protocol)];
-	subscriber->mappings++;
-	if (add_key(nat, &mapping->outside, mapping) != 0) {
-		remove_later(nat, mapping, -1, -1);
-		return VERDICT_TABLE_FULL;
-	}
-	if (add_key(nat, &mapping->inside, mapping) != 0) {
-		remove_later(nat, mapping, remove_key(nat, &mapping->outside), -1);
-		return VERDICT_TABLE_FULL;
-	}
-	__atomic_store_n(&mapping->live, true, __ATOMIC_RELEASE);
-	nat->stats->mappings_created++;
 	*created = mapping;
-	return VERDICT_COUNT;
+	return publish(nat, mapping);
+}
+
+enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
+				  const struct tuple *inside, const struct tuple *outside,
+				  struct mapping **created)
+{
+	struct mapping *mapping;
+
+	if (!reclaim_has_room(nat->reclaim, 1))
+		return VERDICT_TABLE_FULL;
+	mapping = slab_take(nat->mappings);
+	if (mapping == NULL)
+		return VERDICT_TABLE_FULL;
+	memset(mapping, 0, sizeof(*mapping));
+	mapping->inside = *inside;
+	mapping->outside = *outside;
+	mapping->subscriber = subscriber;
+	mapping->keeps_ports = true;
+	*created = mapping;
+	return publish(nat, mapping);
 }
 
 void mapping_put(struct nat *nat, struct mapping *mapping)

@@ -2,6 +2,7 @@
 #include <rte_malloc.h>
 
 #include "nat.h"
+#include "rules.h"
 
 static const struct config_row rows[] = {
 	{.key = "max-sessions",
@@ -118,8 +119,8 @@ int nat_home_of(const struct tuple *tuple)
 	if (tuple_realm(tuple) != REALM_OUTSIDE)
 		return home_of_subscriber(tuple->src);
 	address = pool_address_find(tuple->dst);
-	if (address == NULL)
-		return -1;
+	if (address == NULL) /* what is not translated comes back to its inside address */
+		return rules_exempt_some() ? home_of_subscriber(tuple->dst) : -1;
 	return pool_address_home(address, rte_be_to_cpu_16(tuple->dport));
 }
 
@@ -159,4 +160,5 @@ void nat_poll(struct nat *nat, uint64_t now_ms)
 	subscribers_poll(nat);
 	pool_poll(nat->home, now_ms);
 	clear_sessions(nat);
+	recheck_poll(nat);
 }

@@ -37,7 +37,9 @@ extern const struct config_section limits_config_section;
 
 /* A subscriber: all of its state. Written by its home; others read it in RCU. */
 struct subscriber {
-	struct tuple key; /* the address in src, the realm */
+	/* the address in src, the realm; and which pool or public address, as rules may send one
+	 * subscriber to several: it has a record, and limits, in each */
+	struct tuple key;
 	struct pool_address *address;
 	struct block *blocks; /* the newest first */
 	uint32_t blocks_n;
@@ -55,11 +57,12 @@ struct mapping {
 	struct tuple inside;  /* src, sport, protocol, realm; dst and dport as above, or 0 */
 	struct tuple outside; /* dst, dport, protocol; the rest is 0 */
 	struct subscriber *subscriber;
-	struct block *block;
+	struct block *block; /* NULL: it takes no port of a pool */
 	uint32_t sessions;
 	uint32_t created; /* seconds */
 	bool live;
 	uint8_t filtering; /* enum dependence */
+	bool keeps_ports; /* of the whole address: a session keeps its port */
 } __rte_cache_aligned;
 
 /* The state of one home. */
@@ -77,7 +80,9 @@ struct nat {
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
 	uint32_t clear_next;     /* how far it is */
-	uint64_t now_ms;         /* the time of this loop */
+	/* sessions are held against new rules: for which change, how far, and which is done */
+	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
+	uint64_t now_ms;                                  /* the time of this loop */
 	struct random random;
 } __rte_cache_aligned;
 
@@ -91,6 +96,11 @@ extern struct limits_config limits; /* single fields may change while workers ru
 /* The state of home `home` of `home_workers`, sized by `limits`. NULL: out of memory. */
 struct nat *nat_create(uint8_t home, struct stats *stats, int socket);
 void nat_destroy(struct nat *nat);
+
+/* Rules have changed: every home ends the sessions that they deny, a few in each loop. */
+void nat_recheck(void);
+/* Whether all homes are through, and how many sessions they ended. */
+bool nat_recheck_done(uint32_t *sessions_ended);
 
 /* ---- any worker ---- */
 
@@ -123,9 +133,12 @@ void nat_poll(struct nat *nat, uint64_t now_ms);
 
 /* ---- subscriber.c, mapping.c, remotes.c: used inside nat only ---- */
 
-struct subscriber *subscriber_find(const struct nat *nat, rte_be32_t address, uint32_t realm);
-enum verdict subscriber_get(struct nat *nat, rte_be32_t address, uint32_t realm,
+/* The subscriber that a packet from the inside is of, in the pool. */
+enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 			    struct subscriber **subscriber);
+/* The same, on this very public address. */
+enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
+			       struct pool_address *address, struct subscriber **subscriber);
 /* Looks for idle blocks and for a subscriber without any. */
 void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
@@ -133,12 +146,21 @@ void subscribers_poll(struct nat *nat);
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 			    const struct tuple *inside, struct mapping **mapping);
+/* One without a port of a pool, which keeps the ports of its sessions. */
+enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
+				  const struct tuple *inside, const struct tuple *outside,
+				  struct mapping **mapping);
 /* One session less; the last one takes the mapping with it. */
 void mapping_put(struct nat *nat, struct mapping *mapping);
 
 /* Counts a session of the mapping with a remote address. 0, or -ENOSPC. */
 int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
 void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
+
+/* fixed.c: the mapping of what a rule exempts. */
+enum verdict fixed_exempt(struct nat *nat, const struct tuple *tuple, struct mapping **mapping);
+
+void recheck_poll(struct nat *nat);
 
 enum port_protocol nat_port_protocol(uint8_t protocol);
 

@@ -153,13 +153,21 @@ static json_t *blocks_json(const struct subscriber *subscriber)
 	return list;
 }
 
+/* On none it keeps its own. */
+static rte_be32_t public_address(const struct subscriber *subscriber)
+{
+	rte_be32_t address = subscriber->address->address;
+
+	return address != 0 ? address : subscriber->key.src;
+}
+
 static json_t *subscriber_json(const struct nat *nat, const struct subscriber *subscriber)
 {
 	return json_pack("{s:o, s:i, s:s, s:o, s:i, s:i, s:i, s:i, s:o}", "address",
 			 address_json(subscriber->key.src), "realm",
 			 (int)tuple_realm(&subscriber->key), "pool",
 			 subscriber->address->pool->name, "outside",
-			 address_json(subscriber->address->address), "worker", (int)nat->home,
+			 address_json(public_address(subscriber)), "worker", (int)nat->home,
 			 "age", (int)(clock_seconds(clock_ms()) - subscriber->created), "sessions",
 			 (int)subscriber->sessions, "mappings", (int)subscriber->mappings, "blocks",
 			 blocks_json(subscriber));

@@ -3,19 +3,6 @@
 
 #include "clock.h"
 #include "nat.h"
-#include "rules.h"
-
-static struct tuple subscriber_key(rte_be32_t address, uint32_t realm)
-{
-	return (struct tuple){.src = address, .proto_realm = proto_realm(0, realm)};
-}
-
-struct subscriber *subscriber_find(const struct nat *nat, rte_be32_t address, uint32_t realm)
-{
-	struct tuple key = subscriber_key(address, realm);
-
-	return (struct subscriber *)table_find(nat->subscriber_table, &key, tuple_hash(&key));
-}
 
 /* A public address whose own hash leads home, so that a NIC can steer its traffic there. */
 static bool steered_home(rte_be32_t address, uint32_t worker)
@@ -23,40 +10,75 @@ static bool steered_home(rte_be32_t address, uint32_t worker)
 	return home_of_subscriber(address) == worker;
 }
 
-enum verdict subscriber_get(struct nat *nat, rte_be32_t address, uint32_t realm,
-			    struct subscriber **found)
+/* A new one, on a public address that already counts it. */
+static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
+				      struct pool_address *address, struct subscriber **created)
 {
-	struct subscriber *subscriber = subscriber_find(nat, address, realm);
-	struct pool *pool;
+	struct subscriber *subscriber = slab_take(nat->subscribers);
 
-	*found = subscriber;
-	if (subscriber != NULL)
-		return VERDICT_COUNT;
-	pool = rules_find(address);
-	if (pool == NULL)
-		return VERDICT_NO_RULE;
-	subscriber = slab_take(nat->subscribers);
 	if (subscriber == NULL)
 		return VERDICT_TABLE_FULL;
 	memset(subscriber, 0, sizeof(*subscriber));
-	subscriber->key = subscriber_key(address, realm);
+	subscriber->key = *key;
 	subscriber->created = clock_seconds(nat->now_ms);
-	subscriber->address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
-	if (subscriber->address == NULL) {
-		slab_give(nat->subscribers, subscriber);
-		return VERDICT_NO_ADDRESS;
-	}
-	if (table_add(nat->subscriber_table, &subscriber->key, tuple_hash(&subscriber->key),
-		      (uintptr_t)subscriber) != 0) {
-		pool_address_leave(subscriber->address);
+	subscriber->address = address;
+	if (table_add(nat->subscriber_table, key, tuple_hash(key), (uintptr_t)subscriber) != 0) {
 		slab_give(nat->subscribers, subscriber);
 		return VERDICT_TABLE_FULL;
 	}
 	__atomic_store_n(&subscriber->live, true, __ATOMIC_RELEASE);
 	/* if its first session is refused, nothing else will look at it again */
 	subscriber_check_later(nat, subscriber);
-	*found = subscriber;
+	*created = subscriber;
 	return VERDICT_COUNT;
+}
+
+static struct subscriber *find(const struct nat *nat, const struct tuple *key)
+{
+	return (struct subscriber *)table_find(nat->subscriber_table, key, tuple_hash(key));
+}
+
+enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
+			    struct subscriber **subscriber)
+{
+	const struct tuple key = {
+		.src = tuple->src,
+		.sport = (rte_be16_t)(pool - pool_get(0)),
+		.proto_realm = proto_realm(0, tuple_realm(tuple)),
+	};
+	struct pool_address *address;
+	enum verdict verdict;
+
+	*subscriber = find(nat, &key);
+	if (*subscriber != NULL)
+		return VERDICT_COUNT;
+	address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
+	if (address == NULL)
+		return VERDICT_NO_ADDRESS;
+	verdict = subscriber_create(nat, &key, address, subscriber);
+	if (verdict != VERDICT_COUNT)
+		pool_address_leave(address);
+	return verdict;
+}
+
+enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
+			       struct pool_address *address, struct subscriber **subscriber)
+{
+	const struct tuple key = {
+		.src = tuple->src,
+		.dst = address->address,
+		.dport = 1, /* not that of a pool */
+		.proto_realm = proto_realm(0, tuple_realm(tuple)),
+	};
+	enum verdict verdict;
+
+	*subscriber = find(nat, &key);
+	if (*subscriber != NULL)
+		return VERDICT_COUNT;
+	verdict = subscriber_create(nat, &key, address, subscriber);
+	if (verdict == VERDICT_COUNT)
+		__atomic_fetch_add(&address->subscribers, 1, __ATOMIC_RELAXED);
+	return verdict;
 }
 
 void subscriber_check_later(struct nat *nat, struct subscriber *subscriber)
