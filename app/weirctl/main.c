@@ -105,6 +105,33 @@ static const struct command commands[] = {
 	 .help = "end sessions; their ports become free",
 	 .detail = FILTER_DETAIL "\n"
 				 "  weirctl clear sessions inside 100.64.0.5\n"},
+	{.name = "rule add",
+	 .params = "NUMBER permit|deny|exempt [WORD VALUE...]",
+	 .path = "/weir/rule_add",
+	 .run = rule_add,
+	 .help = "one rule more, until the next reload; sessions that it denies end",
+	 .detail =
+		 "The first rule that matches a first packet wins; the configuration's rules have\n"
+		 "the numbers 10, 20, ... A word left out matches everything.\n"
+		 "  inside PREFIX           the subscribers\n"
+		 "  realm N                 of their interface\n"
+		 "  destination PREFIX      the remote addresses\n"
+		 "  protocol PROTOCOL       tcp, udp, icmp or a number\n"
+		 "  ports PORT|FIRST-LAST   the remote ports\n"
+		 "  pool NAME               with permit: who translates\n"
+		 "\n"
+		 "  weirctl rule add 5 deny destination 192.0.2.0/24 protocol tcp ports 25\n"
+		 "  weirctl rule add 15 exempt destination 198.18.0.0/15\n"},
+	{.name = "rule del",
+	 .params = "NUMBER",
+	 .path = "/weir/rule_del",
+	 .run = rule_delete,
+	 .help = "one rule less, until the next reload"},
+	{.name = "rule list",
+	 .params = "",
+	 .path = "/weir/rules",
+	 .run = rule_list,
+	 .help = "the rules for first packets, in order"},
 	{.name = "reload",
 	 .params = "",
 	 .path = "/weir/reload",

@@ -64,8 +64,8 @@ static int ask(const struct command *command, json_t *args, const char *done)
 	if (options.json)
 		print_json(reply);
 	else
-		printf("rule %s %s; %s session%s ended\n",
-		       format_count(int_of(reply, "number")), done,
+		printf("rule %s %s; %s session%s ended\n", format_count(int_of(reply, "number")),
+		       done,
 		       int_of(reply, "ended") == 0 ? "no" : format_count(int_of(reply, "ended")),
 		       int_of(reply, "ended") == 1 ? "" : "s");
 	json_decref(reply);

@@ -62,7 +62,7 @@ struct mapping {
 	uint32_t created; /* seconds */
 	bool live;
 	uint8_t filtering; /* enum dependence */
-	bool keeps_ports; /* of the whole address: a session keeps its port */
+	bool keeps_ports;  /* of the whole address: a session keeps its port */
 } __rte_cache_aligned;
 
 /* The state of one home. */

@@ -54,8 +54,7 @@ void recheck_poll(struct nat *nat)
 	}
 	if (!reclaim_has_room(nat->reclaim, 2 * RECHECK_STEP))
 		return;
-	for (end = nat->recheck_next + RECHECK_STEP; nat->recheck_next < end;
-	     nat->recheck_next++) {
+	for (end = nat->recheck_next + RECHECK_STEP; nat->recheck_next < end; nat->recheck_next++) {
 		struct session *session = sessions_at(nat->sessions, nat->recheck_next);
 
 		if (session != NULL && is_denied(session)) {

@@ -167,8 +167,8 @@ static json_t *subscriber_json(const struct nat *nat, const struct subscriber *s
 			 address_json(subscriber->key.src), "realm",
 			 (int)tuple_realm(&subscriber->key), "pool",
 			 subscriber->address->pool->name, "outside",
-			 address_json(public_address(subscriber)), "worker", (int)nat->home,
-			 "age", (int)(clock_seconds(clock_ms()) - subscriber->created), "sessions",
+			 address_json(public_address(subscriber)), "worker", (int)nat->home, "age",
+			 (int)(clock_seconds(clock_ms()) - subscriber->created), "sessions",
 			 (int)subscriber->sessions, "mappings", (int)subscriber->mappings, "blocks",
 			 blocks_json(subscriber));
 }

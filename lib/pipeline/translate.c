@@ -42,7 +42,8 @@ static inline bool needs_ident(const struct packet *p)
 static inline void translate_ident(struct pipeline *pipeline, const struct packet *p,
 				   rte_be32_t src, rte_be32_t dst)
 {
-	if (needs_ident(p))
+	/* what keeps its source (RFC 6888 REQ-6) keeps its identification too */
+	if (needs_ident(p) && src != packet_ip(p)->src_addr)
 		rewrite_ident(p,
 			      ident_next(&pipeline->ident, src, dst, packet_ip(p)->next_proto_id));
 }

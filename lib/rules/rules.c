@@ -27,13 +27,13 @@ struct input {
 
 enum { PROTOCOL, INSIDE, DESTINATION, REALM, DESTINATION_PORT, UNUSED, FIELDS };
 
-#define FIELD(name, kind, bytes, group, member)                                             \
-	[name] = {                                                                          \
-		.type = RTE_ACL_FIELD_TYPE_##kind,                                          \
-		.size = bytes,                                                              \
-		.field_index = name,                                                        \
-		.input_index = group,                                                       \
-		.offset = offsetof(struct input, member),                                   \
+#define FIELD(name, kind, bytes, group, member)           \
+	[name] = {                                        \
+		.type = RTE_ACL_FIELD_TYPE_##kind,        \
+		.size = bytes,                            \
+		.field_index = name,                      \
+		.input_index = group,                     \
+		.offset = offsetof(struct input, member), \
 	}
 
 static const struct rte_acl_config acl_config = {
@@ -244,7 +244,7 @@ int rules_replace(const struct rule_config *config, uint32_t n)
 	new.rule = calloc(RULES_MAX, sizeof(*new.rule));
 	if (new.rule == NULL)
 		return -ENOMEM;
-	for (; new.n < n && error == 0; new.n++) {
+	for (; new.n < n &&error == 0; new.n++) {
 		new.rule[new.n].number = (new.n + 1) * RULE_NUMBER_STEP;
 		error = rule_copy(&new.rule[new.n], &config[new.n]);
 	}

@@ -11,14 +11,14 @@ static json_t *rule_json(const struct rule *rule)
 	const struct config_range *ports = &config->destination_ports;
 	char inside[TEXT_PREFIX_SIZE], destination[TEXT_PREFIX_SIZE];
 
-	return json_pack("{s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:b}", "number",
-			 (json_int_t)rule->number, "action", rule_actions[config->action], "inside",
-			 text_prefix(&config->inside, inside), "realm", (json_int_t)config->realm,
-			 "destination", text_prefix(&config->destination, destination), "protocol",
-			 config->protocol, "ports",
-			 json_sprintf("%u-%u", ports->first,
-				      ports->last != 0 ? ports->last : UINT16_MAX),
-			 "pool", config->pool, "added", rule->added);
+	return json_pack(
+		"{s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:b}", "number", (json_int_t)rule->number,
+		"action", rule_actions[config->action], "inside",
+		text_prefix(&config->inside, inside), "realm", (json_int_t)config->realm,
+		"destination", text_prefix(&config->destination, destination), "protocol",
+		config->protocol, "ports",
+		json_sprintf("%u-%u", ports->first, ports->last != 0 ? ports->last : UINT16_MAX),
+		"pool", config->pool, "added", rule->added);
 }
 
 /* Behind the last rule of a configuration without any. */

@@ -344,6 +344,30 @@ void flow_turn(void)
 	turn_until_quiet(true);
 }
 
+void flow_readers_offline(void)
+{
+	for (uint32_t i = 0; i < flow.workers; i++)
+		rte_rcu_qsbr_thread_offline(rcu, i);
+}
+
+void flow_readers_online(void)
+{
+	for (uint32_t i = 0; i < flow.workers; i++)
+		rte_rcu_qsbr_thread_online(rcu, i);
+}
+
+void flow_rules(const struct rule_config *rule, uint32_t n)
+{
+	uint32_t ended;
+
+	flow_readers_offline();
+	assert_int_equal(rules_replace(rule, n), 0);
+	flow_readers_online();
+	nat_recheck();
+	while (!nat_recheck_done(&ended))
+		turn_until_quiet(true);
+}
+
 /* ---- packets ---- */
 
 void flow_deliver_to(uint32_t worker)

@@ -43,16 +43,16 @@ enum flow_port { INSIDE, OUTSIDE, FLOW_PORTS };
 
 /* What a test may set; what is left out is as said. */
 struct flow_setup {
-	uint32_t workers;                     /* 1 */
-	const char *pool;                     /* POOL */
-	uint16_t ports_first;                 /* 1024 */
-	uint16_t ports_last;                  /* 65535 */
-	uint32_t block_size;                  /* 1024 */
-	uint32_t max_blocks;                  /* 16 */
-	uint32_t max_sessions;                /* 2048 */
-	uint32_t max_subscribers;             /* 64 */
-	uint32_t max_sessions_per_subscriber; /* no limit */
-	uint16_t inside_mtu, outside_mtu;     /* 1500 */
+	uint32_t workers;                           /* 1 */
+	const char *pool;                           /* POOL */
+	uint16_t ports_first;                       /* 1024 */
+	uint16_t ports_last;                        /* 65535 */
+	uint32_t block_size;                        /* 1024 */
+	uint32_t max_blocks;                        /* 16 */
+	uint32_t max_sessions;                      /* 2048 */
+	uint32_t max_subscribers;                   /* 64 */
+	uint32_t max_sessions_per_subscriber;       /* no limit */
+	uint16_t inside_mtu, outside_mtu;           /* 1500 */
 	void (*set_pool)(struct pool_config *pool); /* what the pool has beyond that */
 	const char *subscribers; /* the prefix of the only rule; no rule: everybody is translated */
 };
@@ -64,6 +64,13 @@ int flow_teardown(void **state);
 
 #define FLOW_TEST(test) cmocka_unit_test_teardown(test, flow_teardown)
 #define FLOW_RUN(tests) cmocka_run_group_tests(tests, flow_group_setup, NULL)
+
+/* New rules while weir runs, as a reload has them. */
+struct rule_config;
+void flow_rules(const struct rule_config *rule, uint32_t n);
+/* What the control thread does beside them: it waits for RCU, whose readers must not be us. */
+void flow_readers_offline(void);
+void flow_readers_online(void);
 
 /* ---- packets in ---- */
 

@@ -228,7 +228,7 @@ static void example(void **state)
 	all = fixture_load_text(text);
 	assert_string_equal(fixture_errors, "");
 	assert_non_null(all);
-	assert_int_equal(all->rules.n, 1);
+	assert_int_equal(all->rules.n, 3);
 	json = config_to_json(config);
 	json_all = config_to_json(all);
 	for (uint32_t i = 0; i < config_root.n; i++) {

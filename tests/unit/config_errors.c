@@ -115,7 +115,8 @@ static void wrong_shapes(void **state)
 		 "in "
 		 "[brackets]"},
 		{NULL, "rules: [all]\n",
-		 "weir.yaml:16: rules[0]: found \"all\", want keys with values: inside, pool"},
+		 "weir.yaml:16: rules[0]: found \"all\", want keys with values: inside, realm, "
+		 "destination, protocol, destination-ports, action, pool"},
 		{NULL, "rules: {inside: 100.64.0.0/10, pool: main}\n",
 		 "weir.yaml:16: rules: found keys with values, want a list, each element behind "
 		 "\"- "
@@ -337,6 +338,15 @@ static void wrong_pools(void **state)
 		 "pool main has 203.0.113.0-203.0.113.15 already"},
 		{NULL, "rules:\n  - {inside: 100.64.0.0/10, pool: mian}\n",
 		 "weir.yaml:17: rules[0].pool: found \"mian\", want the name of a pool: main"},
+		{NULL, "rules:\n  - {protocol: tpc}\n",
+		 "weir.yaml:17: rules[0].protocol: found \"tpc\", want tcp, udp, icmp, a number up "
+		 "to "
+		 "255, or any"},
+		{NULL, "rules:\n  - {action: deny, pool: main}\n",
+		 "weir.yaml:17: rules[0].pool: found \"main\", want no pool where nothing is "
+		 "translated"},
+		{NULL, "rules:\n  - {action: drop}\n",
+		 "weir.yaml:17: rules[0].action: found \"drop\", want permit, deny or exempt"},
 	};
 
 	(void)state;
