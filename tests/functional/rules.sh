@@ -11,7 +11,7 @@ serve net udp-server $SERVER 8000
 net ip route replace 100.64.0.0/16 via 198.51.100.1
 
 pings() {
-	ping_all sub -c 2 -i 0.05 -W 1 -I "$1" $SERVER
+	ping_all sub -c 2 -i 0.05 -W 1 -I "$1" "$SERVER"
 }
 
 # How many packets of the subscriber arrive with its own source.
@@ -20,7 +20,7 @@ untouched() {
 
 	net timeout 20 tcpdump -n -l -i weir-out -c 2 "icmp and src host $SUB" >"$log" 2>&1 &
 	wait_until 10 grep -q listening "$log"
-	pings $SUB && wait $!
+	pings "$SUB" && wait $!
 }
 
 expect "before any rule the preset lets both subscribers out" pings $SUB
