@@ -77,8 +77,9 @@ const char *format_endpoint(const char *address, json_int_t port, const char *pr
 {
 	char *out = next_text();
 
-	/* a query's identifier is no port, and there is none on the remote side */
-	if (strcmp(protocol, "icmp") == 0 && port == 0)
+	/* a query's identifier is no port, and there is none on the remote side; protocols without
+	 * ports have none at all */
+	if (port == 0 && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
 		snprintf(out, TEXT_SIZE, "%s", address);
 	else
 		snprintf(out, TEXT_SIZE, "%s:%jd", address, (intmax_t)port);

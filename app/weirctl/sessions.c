@@ -45,7 +45,7 @@ static void print_tuple(const json_t *s, const char *source, json_int_t source_p
 	printf("src=%s dst=%s ", source, destination);
 	if (strcmp(text_of(s, "protocol"), "icmp") == 0)
 		printf("id=%jd ", (intmax_t)(source_port != 0 ? source_port : destination_port));
-	else
+	else if (source_port != 0 || destination_port != 0)
 		printf("sport=%jd dport=%jd ", (intmax_t)source_port, (intmax_t)destination_port);
 	printf("packets=%jd bytes=%jd ", (intmax_t)int_of(s, packets_key),
 	       (intmax_t)int_of(s, bytes_key));

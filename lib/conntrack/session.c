@@ -221,8 +221,10 @@ uint32_t session_timeout(const struct session *session)
 		return tcp_timeout(__atomic_load_n(&session->tcp_state, __ATOMIC_RELAXED));
 	case IPPROTO_UDP:
 		return answered(session) ? timeouts.udp_stream : timeouts.udp_first;
-	default:
+	case IPPROTO_ICMP:
 		return timeouts.icmp;
+	default:
+		return timeouts.other;
 	}
 }
 

@@ -27,6 +27,8 @@ static const struct config_row rows[] = {
 	ROW("udp-stream", udp_stream, "300s", "UDP session with packets both ways.",
 	    "RFC 4787 REQ-5"),
 	ROW("icmp", icmp, "60s", "ICMP query.", "RFC 5508 REQ-2"),
+	ROW("other", other, "600s", "Session of another protocol, known by address alone.",
+	    "RFC 6888 REQ-1"),
 };
 
 const struct config_section timeouts_config_section = {
@@ -45,6 +47,7 @@ struct timeouts timeouts = {
 	.udp_first = 300,
 	.udp_stream = 300,
 	.icmp = 60,
+	.other = 600,
 };
 
 static json_t *show_timeouts(struct cmd_call *call __rte_unused)

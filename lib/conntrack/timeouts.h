@@ -15,6 +15,7 @@ struct timeouts {
 	uint32_t udp_first;       /* no answer yet: RFC 4787 REQ-5 */
 	uint32_t udp_stream;      /* both ways: RFC 4787 REQ-5 */
 	uint32_t icmp;            /* queries: RFC 5508 REQ-2 */
+	uint32_t other;           /* protocols without ports */
 };
 
 extern const struct config_section timeouts_config_section;

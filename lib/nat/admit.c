@@ -91,13 +91,13 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	return VERDICT_COUNT;
 }
 
-/* What a mapping is found by: RFC 4787 section 4.1. */
+/* What a mapping is found by: RFC 4787 section 4.1. Without ports, the remote tells them apart. */
 static struct tuple inside_key(const struct tuple *tuple, enum dependence dependence)
 {
 	return (struct tuple){
 		.src = tuple->src,
 		.sport = tuple->sport,
-		.dst = dependence >= ADDRESS_DEPENDENT ? tuple->dst : 0,
+		.dst = dependence >= ADDRESS_DEPENDENT || !tuple_has_ports(tuple) ? tuple->dst : 0,
 		.dport = dependence == ADDRESS_AND_PORT_DEPENDENT ? tuple->dport : 0,
 		.proto_realm = tuple->proto_realm,
 	};
@@ -156,6 +156,11 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p)
 	mapping->sessions++; /* so that it stays while the session is made */
 	verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 	mapping_put(nat, mapping);
+	if (verdict == VERDICT_COUNT && !tuple_has_ports(&p->tuple) &&
+	    !portless_is_only(nat, p->session)) {
+		nat_withdraw(nat, p->session);
+		return VERDICT_PROTOCOL_TAKEN;
+	}
 	return verdict;
 }
 

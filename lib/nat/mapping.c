@@ -51,8 +51,11 @@ static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
 
 static void give_port(struct nat *nat, struct mapping *mapping)
 {
-	if (mapping->block == NULL)
+	if (mapping->block == NULL) {
+		if (!mapping->keeps_ports)
+			__atomic_store_n(&nat->portless, nat->portless - 1, __ATOMIC_RELAXED);
 		return;
+	}
 	port_give(mapping->block, nat_port_protocol(tuple_proto(&mapping->outside)),
 		  rte_be_to_cpu_16(mapping->outside.dport));
 	mapping->block->idle_since = clock_seconds(nat->now_ms);
@@ -117,16 +120,19 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 {
 	uint8_t protocol = tuple_proto(inside);
 	struct mapping *mapping;
-	struct block *block;
+	struct block *block = NULL;
 	enum verdict verdict;
-	uint16_t port;
+	uint16_t port = 0;
 
 	if (!reclaim_has_room(nat->reclaim, 1))
 		return VERDICT_TABLE_FULL;
 	mapping = slab_take(nat->mappings);
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	verdict = take_port(nat, subscriber, nat_port_protocol(protocol), &block, &port);
+	if (tuple_has_ports(inside))
+		verdict = take_port(nat, subscriber, nat_port_protocol(protocol), &block, &port);
+	else
+		verdict = portless_check(nat, subscriber, inside);
 	if (verdict != VERDICT_COUNT) {
 		slab_give(nat->mappings, mapping);
 		return verdict;
@@ -138,6 +144,10 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 		.dport = rte_cpu_to_be_16(port),
 		.proto_realm = proto_realm(protocol, REALM_OUTSIDE),
 	};
+	if (block == NULL) {
+		mapping->outside.src = inside->dst;
+		__atomic_store_n(&nat->portless, nat->portless + 1, __ATOMIC_RELAXED);
+	}
 	mapping->subscriber = subscriber;
 	mapping->block = block;
 	mapping->filtering = subscriber->address->pool->filtering[nat_port_protocol(protocol)];

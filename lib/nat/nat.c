@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_branch_prediction.h>
 #include <rte_malloc.h>
 
 #include "nat.h"
@@ -115,13 +116,17 @@ void nat_destroy(struct nat *nat)
 int nat_home_of(const struct tuple *tuple)
 {
 	const struct pool_address *address;
+	int home;
 
 	if (tuple_realm(tuple) != REALM_OUTSIDE)
 		return home_of_subscriber(tuple->src);
 	address = pool_address_find(tuple->dst);
 	if (address == NULL) /* what is not translated comes back to its inside address */
 		return rules_exempt_some() ? home_of_subscriber(tuple->dst) : -1;
-	return pool_address_home(address, rte_be_to_cpu_16(tuple->dport));
+	home = pool_address_home(address, rte_be_to_cpu_16(tuple->dport));
+	if (unlikely(home < 0) && !tuple_has_ports(tuple))
+		return portless_home(tuple);
+	return home;
 }
 
 /* Slots of the session table that a request to end sessions looks at in one loop. */

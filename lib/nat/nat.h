@@ -51,7 +51,8 @@ struct subscriber {
 
 /*
  * inside address, port, protocol <-> public address, port, protocol (RFC 4787 REQ-1). The inside
- * of one that depends on the remote has its address, or its address and port, too.
+ * of one that depends on the remote has its address, or its address and port, too. One without
+ * ports (portless.c) has the remote's address on both sides.
  */
 struct mapping {
 	struct tuple inside;  /* src, sport, protocol, realm; dst and dport as above, or 0 */
@@ -80,6 +81,7 @@ struct nat {
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
 	uint32_t clear_next;     /* how far it is */
+	uint32_t portless; /* mappings of protocols without ports; others read it relaxed */
 	/* sessions are held against new rules: for which change, how far, and which is done */
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
@@ -156,6 +158,14 @@ void mapping_put(struct nat *nat, struct mapping *mapping);
 /* Counts a session of the mapping with a remote address. 0, or -ENOSPC. */
 int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
 void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
+/* portless.c */
+/* Any worker. The home of a packet from the outside without ports, or -1: nobody's. */
+int portless_home(const struct tuple *tuple);
+/* Whether a subscriber may have a mapping for this packet: VERDICT_COUNT, or why not. */
+enum verdict portless_check(const struct nat *nat, const struct subscriber *subscriber,
+			    const struct tuple *tuple);
+/* Whether no other home has just made the same: if one has, this one must go. */
+bool portless_is_only(const struct nat *nat, const struct session *session);
 
 /* fixed.c: the mapping of what a rule exempts. */
 enum verdict fixed_exempt(struct nat *nat, const struct tuple *tuple, struct mapping **mapping);

@@ -18,7 +18,7 @@
  * it came. All offsets are from the start of the frame.
  */
 enum packet_kind {
-	PACKET_QUERY,    /* TCP, UDP, ICMP echo or timestamp: the tuple is its own */
+	PACKET_QUERY,    /* all but ICMP errors: the tuple is its own */
 	PACKET_ERROR,    /* ICMP error: the tuple is the inverse of the quoted packet's */
 	PACKET_ROUTED,   /* to be sent on as it is */
 	PACKET_ECHO,     /* an echo request to weir, to be answered */

@@ -106,10 +106,10 @@ static void parse_error(struct packet *p, uint32_t realm)
 	if (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) {
 		quoted.sport = ports[0];
 		quoted.dport = ports[1];
-	} else if (ip->next_proto_id == IPPROTO_ICMP && icmp_is_query(*(const uint8_t *)ports)) {
+	} else if (ip->next_proto_id == IPPROTO_ICMP) {
+		if (!icmp_is_query(*(const uint8_t *)ports))
+			return packet_refuse(p, VERDICT_BAD_QUOTE);
 		icmp_query_ports((const struct rte_icmp_hdr *)ports, &quoted);
-	} else {
-		return packet_refuse(p, VERDICT_BAD_QUOTE);
 	}
 	p->tuple = tuple_inverse(&quoted, realm);
 	p->quote = (uint16_t)quote;
@@ -261,13 +261,15 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	bool more = (flags & RTE_IPV4_HDR_MF_FLAG) != 0;
 	uint8_t protocol = ip->next_proto_id;
 
+	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
+		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
+	if (!tuple_has_ports(&p->tuple)) { /* nothing to look for: it goes by itself */
+		p->hash = tuple_hash(&p->tuple);
+		return;
+	}
 	p->kind = PACKET_FRAGMENT;
 	p->flags |= PACKET_FRAGMENT_ANY;
 	p->tcp_event = TCP_EVENT_NONE;
-	if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP && protocol != IPPROTO_ICMP)
-		return packet_refuse(p, VERDICT_UNKNOWN_PROTOCOL);
-	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
-		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
 	if (offset == 0) {
 		if (l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr)))
 			return packet_refuse(p, VERDICT_TRUNCATED);
@@ -340,8 +342,6 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_icmp_hdr))))
 			return packet_refuse(p, VERDICT_TRUNCATED);
 		parse_icmp(p, l4_length, source->realm);
-	} else {
-		return packet_refuse(p, VERDICT_UNKNOWN_PROTOCOL);
 	}
 	p->hash = tuple_hash(&p->tuple);
 }

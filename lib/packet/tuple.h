@@ -2,6 +2,7 @@
 #ifndef WEIR_TUPLE_H
 #define WEIR_TUPLE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,6 +14,7 @@
  * One direction of a flow, as a packet shows it. 16 bytes, which rte_hash compares in one go.
  * ICMP queries use the identifier as the port of the asking side, as conntrack does: a request has
  * it in sport, a reply in dport; the other port tells echo (0) from timestamp (TUPLE_TIMESTAMP).
+ * Other protocols have no ports: both are 0.
  */
 struct tuple {
 	rte_be32_t src, dst;
@@ -47,12 +49,20 @@ static inline uint32_t tuple_realm(const struct tuple *tuple)
 static inline struct tuple tuple_inverse(const struct tuple *tuple, uint32_t realm)
 {
 	return (struct tuple){
-	    .src = tuple->dst,
-	    .dst = tuple->src,
-	    .sport = tuple->dport,
-	    .dport = tuple->sport,
-	    .proto_realm = proto_realm(tuple_proto(tuple), realm),
+		.src = tuple->dst,
+		.dst = tuple->src,
+		.sport = tuple->dport,
+		.dport = tuple->sport,
+		.proto_realm = proto_realm(tuple_proto(tuple), realm),
 	};
+}
+
+/* Whether the protocol has ports, or what stands for them. Others are known by address alone. */
+static inline bool tuple_has_ports(const struct tuple *tuple)
+{
+	uint8_t protocol = tuple_proto(tuple);
+
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP;
 }
 
 static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)

@@ -100,6 +100,13 @@ static const struct config_row rows[] = {
 	 .rfc = "RFC 4787 REQ-8, RFC 5382 REQ-3"},
 	OVERRIDE("filtering-tcp", filtering_of, PORT_TCP, "Filtering of TCP where it differs."),
 	OVERRIDE("filtering-udp", filtering_of, PORT_UDP, "Filtering of UDP where it differs."),
+	{.key = "other-protocols",
+	 .type = CONFIG_BOOL,
+	 .offset = offsetof(struct pool_config, other_protocols),
+	 .preset = "yes",
+	 .help = "Translate protocols without ports (GRE, ESP, SCTP, ...) by address alone: one "
+		 "subscriber at a time for each public address, remote and protocol.",
+	 .rfc = "RFC 6888 REQ-1"},
 };
 
 const struct config_section pool_config_section = {

@@ -54,6 +54,7 @@ struct pool_config {
 	uint32_t mapping, filtering; /* enum dependence */
 	/* by protocol, where they differ: DEPENDENCE_OF_POOL, or enum dependence + 1 */
 	uint32_t mapping_of[PORT_PROTOCOLS], filtering_of[PORT_ICMP];
+	bool other_protocols;        /* those without ports: by address alone */
 };
 
 extern const struct config_section pool_config_section;

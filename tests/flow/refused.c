@@ -77,8 +77,6 @@ static void what_is_not_translated(void **state)
 
 	(void)state;
 	flow_start(&(struct flow_setup){0});
-	spec.proto = IPPROTO_GRE;
-	flow_drop(INSIDE, &spec, VERDICT_UNKNOWN_PROTOCOL);
 	spec.proto = IPPROTO_ICMP;
 	spec.type = 44;
 	flow_drop(INSIDE, &spec, VERDICT_UNKNOWN_ICMP);

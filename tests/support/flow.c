@@ -216,6 +216,7 @@ static void start_pools(const struct flow_setup *setup)
 	flow.pool.max_blocks_per_subscriber = setup->max_blocks != 0 ? setup->max_blocks : 16;
 	if (setup->set_pool != NULL)
 		setup->set_pool(&flow.pool);
+	flow.pool.other_protocols = !setup->no_other_protocols;
 	assert_int_equal(pools_setup(&flow.pool, 1, flow.workers), 0);
 	if (setup->subscribers != NULL)
 		assert_true(text_parse_prefix(setup->subscribers, &rule.inside));

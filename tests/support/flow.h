@@ -54,6 +54,7 @@ struct flow_setup {
 	uint32_t max_sessions_per_subscriber;       /* no limit */
 	uint16_t inside_mtu, outside_mtu;           /* 1500 */
 	void (*set_pool)(struct pool_config *pool); /* what the pool has beyond that */
+	bool no_other_protocols;
 	const char *subscribers; /* the prefix of the only rule; no rule: everybody is translated */
 };
 

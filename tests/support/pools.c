@@ -47,6 +47,7 @@ struct pool_config support_pool_config(const char *name, const char *addresses,
 		.max_blocks_per_subscriber = 16,
 		.port_reuse_timeout = 120,
 		.block_idle_timeout = 30,
+		.other_protocols = true,
 	};
 }
 

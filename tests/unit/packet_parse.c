@@ -352,8 +352,6 @@ static void martians(void **state)
 /* Transport headers that do not hold what they promise. */
 static void transport_headers(void **state)
 {
-	struct frame_spec spec = udp;
-
 	(void)state;
 	expect_refused(parse_with_word(&udp, L4 + 4, 7), BAD_TRANSPORT);
 	expect_refused(parse_with_word(&udp, L4 + 4, 29), BAD_TRANSPORT);
@@ -362,10 +360,27 @@ static void transport_headers(void **state)
 	expect_refused(parse_with_byte(&tcp, L4 + 12, 0x40), BAD_TRANSPORT);
 	expect_refused(parse_with_byte(&tcp, L4 + 12, 0xf0), BAD_TRANSPORT);
 	expect_refused(parse_with_word(&ping, L3 + 2, 27), BAD_TRANSPORT);
-	spec.proto = 47;
-	expect_refused(parse(&spec), UNKNOWN_PROTOCOL);
-	spec.proto = 41;
-	expect_refused(parse(&spec), UNKNOWN_PROTOCOL);
+}
+
+/* Protocols without ports are known by their addresses, and so is each fragment of them. */
+static void without_ports(void **state)
+{
+	struct frame_spec spec = udp;
+	struct packet p;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		spec.proto = i == 0 ? 47 : 41;
+		p = parse(&spec);
+		assert_int_equal(p.kind, PACKET_QUERY);
+		assert_int_equal(p.tuple.sport, 0);
+		assert_int_equal(p.tuple.dport, 0);
+		assert_int_equal(tuple_proto(&p.tuple), spec.proto);
+	}
+	spec.length = 64;
+	spec.fragment_offset = 16;
+	assert_int_equal(parse(&spec).hash, p.hash);
+	assert_int_equal(parse(&spec).kind, PACKET_QUERY);
 }
 
 /* TCP flags that no TCP sends together are refused; the strongest flag is the event. */
@@ -437,7 +452,7 @@ static void quotes(void **state)
 	expect_refused(parse(&spec), BAD_QUOTE);
 	quote = udp;
 	quote.proto = 47;
-	expect_refused(parse(&spec), BAD_QUOTE);
+	assert_int_equal(parse(&spec).kind, PACKET_ERROR);
 }
 
 /* Whatever the bytes: one of the kinds that parse gives, offsets inside the frame, no byte read
@@ -495,6 +510,7 @@ int main(void)
 		cmocka_unit_test(segmented_frames),  cmocka_unit_test(ip_header),
 		cmocka_unit_test(ip_options),        cmocka_unit_test(martians),
 		cmocka_unit_test(transport_headers), cmocka_unit_test(tcp_flags),
+cmocka_unit_test(without_ports), cmocka_unit_test(tcp_flags),
 		cmocka_unit_test(icmp_types),        cmocka_unit_test(quotes),
 		cmocka_unit_test(random_bytes),
 	};
