@@ -30,21 +30,23 @@ const char *const tcp_state_names[TCP_STATES] = {
  * RCV are FIN_WAIT and CLOSE_WAIT, V4 + V6 FIN RCV are LAST_ACK and TIME_WAIT, TRANS is CLOSE.
  */
 const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_COUNT] = {
-	/*			none ACK SYN SYNACK FIN RST */
+	/*			none ACK FIN SYN SYNACK RST */
 	/* RFC 6146: only a SYN begins a connection */
-	[TCP_NONE] = {{NO, NO, SS, NO, NO, NO}, {NO, NO, NO, NO, NO, NO}},
+	[TCP_NONE] = {{NO, NO, NO, SS, NO, NO}, {NO, NO, NO, NO, NO, NO}},
 	/* RFC 7857 2: open when SYNs have passed both ways; RFC 5382 REQ-2: simultaneous open */
-	[TCP_SYN_SENT] = {{NO, SS, SS, SS, SS, CL}, {NO, SS, S2, SR, SS, CL}},
-	[TCP_SYN_SENT2] = {{NO, S2, S2, SR, S2, CL}, {NO, S2, S2, SR, S2, CL}},
-	[TCP_SYN_RECV] = {{NO, ES, SR, ES, FW, CL}, {NO, SR, SR, SR, CW, CL}},
+	[TCP_SYN_SENT] = {{NO, SS, SS, SS, SS, CL}, {NO, SS, SS, S2, SR, CL}},
+	[TCP_SYN_SENT2] = {{NO, S2, S2, S2, SR, CL}, {NO, S2, S2, S2, SR, CL}},
+	[TCP_SYN_RECV] = {{NO, ES, FW, SR, ES, CL}, {NO, SR, CW, SR, SR, CL}},
 	/* RFC 7857 2.2: a RST shortens the session, and does not end it */
-	[TCP_ESTABLISHED] = {{NO, ES, ES, ES, FW, CL}, {NO, ES, ES, ES, CW, CL}},
+	[TCP_ESTABLISHED] = {{NO, ES, FW, ES, ES, CL}, {NO, ES, CW, ES, ES, CL}},
 	/* RFC 6146: each side's FIN is remembered; both: the closing timeout runs */
-	[TCP_FIN_WAIT] = {{NO, FW, FW, FW, FW, CL}, {NO, FW, FW, FW, TW, CL}},
-	[TCP_CLOSE_WAIT] = {{NO, CW, CW, CW, LA, CL}, {NO, CW, CW, CW, CW, CL}},
-	/* RFC 6191, RFC 9293 3.6.1: the opener's new SYN reuses the ports */
-	[TCP_LAST_ACK] = {{NO, LA, SS, LA, LA, CL}, {NO, LA, LA, LA, LA, CL}},
-	[TCP_TIME_WAIT] = {{NO, TW, SS, TW, TW, CL}, {NO, TW, TW, TW, TW, CL}},
-	/* RFC 7857 2.2: data after the RST: the connection lives */
-	[TCP_CLOSE] = {{NO, ES, SS, CL, CL, CL}, {NO, ES, CL, CL, CL, CL}},
+	[TCP_FIN_WAIT] = {{NO, FW, FW, FW, FW, CL}, {NO, FW, TW, FW, FW, CL}},
+	[TCP_CLOSE_WAIT] = {{NO, CW, LA, CW, CW, CL}, {NO, CW, CW, CW, CW, CL}},
+	/* RFC 6191, RFC 9293 3.6.1: a new SYN reuses the ports; the other side's makes it the opener,
+	 * which is open once our side, too, has acknowledged */
+	[TCP_LAST_ACK] = {{NO, LA, LA, SS, LA, CL}, {NO, LA, LA, S2, LA, CL}},
+	[TCP_TIME_WAIT] = {{NO, TW, TW, SS, TW, CL}, {NO, TW, TW, S2, TW, CL}},
+	/* RFC 7857 2.2: data after the RST: the connection lives. A SYN of the other side is no
+	 * reason to give up on it: like the RST, it may be forged (RFC 5961) */
+	[TCP_CLOSE] = {{NO, ES, CL, SS, CL, CL}, {NO, ES, CL, CL, CL, CL}},
 };

@@ -25,10 +25,14 @@
 
 /* ---- the settings ---- */
 
+/* A SYN from the outside that nobody waits for: RFC 5382 REQ-4. */
+enum icmp_unsolicited { ICMP_UNSOLICITED_DROP, ICMP_UNSOLICITED_UNREACHABLE };
+
 struct icmp_config {
-	bool errors;          /* send errors at all (RFC 5508 REQ-9) */
-	uint32_t rate;        /* errors a second, in all, per worker */
-	uint32_t source_rate; /* errors a second to one source, per worker */
+	bool errors;              /* send errors at all (RFC 5508 REQ-9) */
+	uint32_t rate;            /* errors a second, in all, per worker */
+	uint32_t source_rate;     /* errors a second to one source, per worker */
+	uint32_t unsolicited_syn; /* enum icmp_unsolicited: what becomes of it in the end */
 };
 extern const struct config_section icmp_config_section;
 
@@ -81,6 +85,9 @@ void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_conf
  */
 bool icmp_limit_take(struct icmp_limiter *limiter, rte_be32_t source, uint32_t realm,
 		     uint64_t now_ms);
+
+/* The limiter's worker: whether an unsolicited SYN is answered at last. */
+bool icmp_answers_unsolicited(const struct icmp_limiter *limiter);
 
 /* ---- echo ---- */
 

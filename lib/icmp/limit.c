@@ -9,6 +9,8 @@
 #define PLACES 4    /* a set is one cache line */
 #define TOKEN  1000 /* so that a rate a second is a number of these a millisecond */
 
+static const char *const unsolicited_words[] = {"drop", "unreachable", NULL};
+
 static const struct config_row rows[] = {
 	{.key = "errors",
 	 .type = CONFIG_BOOL,
@@ -35,6 +37,16 @@ static const struct config_row rows[] = {
 	 .reload = true,
 	 .help = "ICMP errors a second that a worker sends to one source.",
 	 .rfc = "RFC 1812 4.3.2.8"},
+	{.key = "unsolicited-syn",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct icmp_config, unsolicited_syn),
+	 .preset = "drop",
+	 .words = unsolicited_words,
+	 .reload = true,
+	 .help = "A SYN from the outside to a public port that nobody has: drop it without a word, "
+		 "or, unless the subscriber opens the same connection within 6 s, say that the "
+		 "port is unreachable.",
+	 .rfc = "RFC 5382 REQ-4"},
 };
 
 const struct config_section icmp_config_section = {
@@ -59,6 +71,7 @@ struct source {
 struct icmp_limiter {
 	/* written by the control thread, read by the worker */
 	uint32_t rate, source_rate;
+	uint32_t unsolicited_syn;
 	/* the worker's own */
 	struct bucket all __rte_cache_aligned;
 	struct source set[SETS][PLACES] __rte_cache_aligned;
@@ -124,7 +137,14 @@ void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_conf
 {
 	/* the worker may see one of the two before the other: harmless */
 	__atomic_store_n(&limiter->source_rate, config->source_rate, __ATOMIC_RELAXED);
+	__atomic_store_n(&limiter->unsolicited_syn, config->unsolicited_syn, __ATOMIC_RELAXED);
 	__atomic_store_n(&limiter->rate, config->errors ? config->rate : 0, __ATOMIC_RELAXED);
+}
+
+bool icmp_answers_unsolicited(const struct icmp_limiter *limiter)
+{
+	return __atomic_load_n(&limiter->unsolicited_syn, __ATOMIC_RELAXED) ==
+	       ICMP_UNSOLICITED_UNREACHABLE;
 }
 
 struct icmp_limiter *icmp_limiter_create(const struct icmp_config *config, int socket)

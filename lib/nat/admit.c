@@ -12,9 +12,13 @@ static enum verdict may_begin(const struct packet *p)
 		return VERDICT_NO_SESSION;
 	switch (tuple_proto(&p->tuple)) {
 	case IPPROTO_TCP:
+		if (p->tuple.sport == 0 || p->tuple.dport == 0)
+			return VERDICT_PORT_ZERO;
 		return p->tcp_event == TCP_EVENT_SYN ? VERDICT_COUNT : VERDICT_BAD_TCP_STATE;
 	case IPPROTO_ICMP:
 		return p->flags & PACKET_REQUEST ? VERDICT_COUNT : VERDICT_NO_SESSION;
+	case IPPROTO_UDP: /* from port 0 means that no answer is awaited: RFC 768 */
+		return p->tuple.dport == 0 ? VERDICT_PORT_ZERO : VERDICT_COUNT;
 	default:
 		return VERDICT_COUNT;
 	}

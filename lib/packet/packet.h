@@ -28,13 +28,16 @@ enum packet_kind {
 	PACKET_GONE,     /* somebody else has the mbuf: another worker, the hold queue */
 };
 
-/* What a segment is to the TCP state machine; the strongest flag wins. */
+/*
+ * What a segment is to the TCP state machine; the strongest flag wins. From SYN on they are few and
+ * need a closer look, so they are never plain.
+ */
 enum tcp_event {
-	TCP_EVENT_NONE, /* flags that no TCP sends together */
+	TCP_EVENT_NONE, /* no TCP; or flags that no TCP sends together */
 	TCP_EVENT_ACK,
+	TCP_EVENT_FIN,
 	TCP_EVENT_SYN,
 	TCP_EVENT_SYNACK,
-	TCP_EVENT_FIN,
 	TCP_EVENT_RST,
 	TCP_EVENT_COUNT,
 };
@@ -46,6 +49,8 @@ enum tcp_event {
 #define PACKET_REQUEST        0x08 /* an ICMP query's request, not its reply */
 #define PACKET_FRAGMENT_ANY   0x10 /* is a fragment */
 #define PACKET_LATER          0x20 /* is a fragment but not the first: nothing is at l4 */
+
+#define PACKET_IDENT_STAYS 0x40 /* its IP identification is nobody else's already */
 
 struct session;
 
@@ -63,7 +68,7 @@ struct packet {
 	uint8_t kind;            /* enum packet_kind */
 	uint8_t verdict;         /* enum verdict */
 	uint8_t flags;
-	uint8_t tcp_event; /* enum tcp_event; TCP only */
+	uint8_t tcp_event; /* enum tcp_event */
 	uint8_t direction; /* of the session: 0 original, 1 reply */
 	uint8_t home;      /* the worker that owns the session, or would */
 	uint8_t ttl;

@@ -154,7 +154,7 @@ static inline void parse_tcp(struct packet *p, uint32_t l4_length)
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
 	p->tcp_event = events[tcp->tcp_flags & 0x1f];
 	if (unlikely(p->tcp_event == TCP_EVENT_NONE))
-		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+		return packet_refuse(p, VERDICT_BAD_TCP_FLAGS);
 	p->tuple.sport = tcp->src_port;
 	p->tuple.dport = tcp->dst_port;
 }
@@ -264,12 +264,12 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
 		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
 	if (!tuple_has_ports(&p->tuple)) { /* nothing to look for: it goes by itself */
+		p->flags |= PACKET_IDENT_STAYS;
 		p->hash = tuple_hash(&p->tuple);
 		return;
 	}
 	p->kind = PACKET_FRAGMENT;
 	p->flags |= PACKET_FRAGMENT_ANY;
-	p->tcp_event = TCP_EVENT_NONE;
 	if (offset == 0) {
 		if (l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr)))
 			return packet_refuse(p, VERDICT_TRUNCATED);
@@ -290,7 +290,9 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 	bool to_us;
 
 	p->kind = PACKET_QUERY;
+	p->verdict = 0; /* the four in one store */
 	p->flags = 0;
+	p->tcp_event = TCP_EVENT_NONE;
 	p->session = NULL;
 	if (unlikely(have < sizeof(*ether)))
 		return packet_refuse(p, VERDICT_TRUNCATED);
@@ -342,6 +344,8 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_icmp_hdr))))
 			return packet_refuse(p, VERDICT_TRUNCATED);
 		parse_icmp(p, l4_length, source->realm);
+	} else { /* by address alone: one host has the public address, remote and protocol */
+		p->flags |= PACKET_IDENT_STAYS;
 	}
 	p->hash = tuple_hash(&p->tuple);
 }

@@ -36,6 +36,9 @@ void rewrite_ident(const struct packet *p, rte_be16_t ident);
 void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be32_t src,
 		   rte_be32_t dst);
 
+/* Makes the maximum segment size that a SYN announces no larger than this (host order). */
+void rewrite_mss(const struct packet *p, uint16_t most);
+
 /* Takes one from the TTL of a packet that is sent on as it is. */
 void rewrite_ttl(const struct packet *p);
 

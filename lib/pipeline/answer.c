@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "burst.h"
 
-/* Makes and sends the ICMP error that a refused packet's sender deserves, if it may have one. */
-static void answer(struct pipeline *pipeline, struct packet *p, enum answer what)
+void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what)
 {
 	struct stats *stats = pipeline->config.stats;
 	uint16_t mtu = route_target_of(&pipeline->burst, p)->mtu;
@@ -44,7 +43,10 @@ void step_answer(struct pipeline *pipeline)
 			continue;
 		pipeline->config.stats->verdict[p->verdict]++;
 		if (verdicts[p->verdict].answer != ANSWER_NONE)
-			answer(pipeline, p, verdicts[p->verdict].answer);
+			answer_sender(pipeline, p, verdicts[p->verdict].answer);
+		else if ((p->verdict == VERDICT_NO_SESSION || p->verdict == VERDICT_FILTERED) &&
+			 p->tcp_event == TCP_EVENT_SYN)
+			unsolicited_keep(pipeline, p);
 		rte_pktmbuf_free(p->mbuf);
 	}
 }

@@ -36,8 +36,11 @@ struct burst {
 
 _Static_assert(IFACES_MAX <= 32, "out_ports has a bit for each port");
 
+struct unsolicited;
+
 struct pipeline {
 	struct pipeline_config config;
+	struct unsolicited *unsolicited;
 	struct icmp_limiter *limiter;
 	struct hold *hold;
 	struct fragments *fragments[2]; /* from the outside; from the inside */
@@ -106,6 +109,17 @@ void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t 
 /* Sends a packet of weir's own, from its IP header on, to `target`, or lets it wait. */
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
 		  const struct route_target *target);
+
+/* Makes and sends the ICMP error that a packet's sender deserves, if it may have one. */
+void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what);
+
+/* SYNs from the outside that nobody waits for (RFC 5382 REQ-4). */
+struct unsolicited *unsolicited_create(int socket);
+void unsolicited_destroy(struct unsolicited *unsolicited);
+/* Remembers a refused one, if it shall be answered. */
+void unsolicited_keep(struct pipeline *pipeline, const struct packet *p);
+/* Answers those whose time has come. */
+void unsolicited_poll(struct pipeline *pipeline);
 
 /* Packets that waited: sends, walks or fails them. */
 void hold_release(struct pipeline *pipeline);

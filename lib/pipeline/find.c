@@ -87,7 +87,8 @@ static bool is_plain(const struct packet *p, uint32_t generation)
 {
 	const struct session *session = p->session;
 
-	return session->generation[p->direction] == generation && p->ttl > 1 &&
+	return session->generation[p->direction] == generation &&
+	       ((p->ttl > 1) & (p->tcp_event < TCP_EVENT_SYN)) && /* one branch */
 	       p->length <= nexthops[session->nexthop[p->direction]].mtu;
 }
 

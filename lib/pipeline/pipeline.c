@@ -14,11 +14,12 @@ struct pipeline *pipeline_create(const struct pipeline_config *config)
 	pipeline->config = *config;
 	pipeline->limiter = icmp_limiter_create(config->icmp, config->socket);
 	pipeline->hold = hold_create(config->buffers, config->socket);
+	pipeline->unsolicited = unsolicited_create(config->socket);
 	for (int inside = 0; inside < 2; inside++)
 		pipeline->fragments[inside] = fragments_create(config->stats, config->socket);
 	ident_init(&pipeline->ident, config->worker, home_workers);
-	if (pipeline->limiter == NULL || pipeline->hold == NULL || pipeline->fragments[0] == NULL ||
-	    pipeline->fragments[1] == NULL) {
+	if (pipeline->limiter == NULL || pipeline->hold == NULL || pipeline->unsolicited == NULL ||
+	    pipeline->fragments[0] == NULL || pipeline->fragments[1] == NULL) {
 		pipeline_destroy(pipeline);
 		return NULL;
 	}
@@ -33,6 +34,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 		hold_destroy(pipeline->hold);
 	for (int inside = 0; inside < 2; inside++)
 		fragments_destroy(pipeline->fragments[inside]);
+	unsolicited_destroy(pipeline->unsolicited);
 	if (pipeline->limiter != NULL)
 		icmp_limiter_destroy(pipeline->limiter);
 	rte_free(pipeline);
@@ -49,6 +51,7 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms)
 	pipeline->now = clock_seconds(now_ms);
 	nat_poll(pipeline->config.nat, now_ms);
 	hold_release(pipeline);
+	unsolicited_poll(pipeline);
 	for (int inside = 0; inside < 2; inside++)
 		fragments_expire(pipeline->fragments[inside], now_ms);
 	fragment_release(pipeline);

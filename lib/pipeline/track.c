@@ -17,6 +17,26 @@ static inline bool track(struct session *session, uint32_t direction, struct pac
 }
 
 /*
+ * RFC 7857 section 7.1: a RST from the inside in answer to a packet from the outside refreshes
+ * nothing, or the outside could keep a session for ever; one that ends an open connection does, so
+ * that it is kept for the time of section 2.2.
+ */
+static bool refreshes(const struct packet *p, uint32_t direction, uint8_t state)
+{
+	return p->tcp_event != TCP_EVENT_RST || direction != 0 ||
+	       (state >= TCP_ESTABLISHED && state != TCP_CLOSE);
+}
+
+static bool track_odd(struct session *session, uint32_t direction, struct packet *p, uint32_t now)
+{
+	uint8_t state = __atomic_load_n(&session->tcp_state, __ATOMIC_RELAXED);
+
+	if (!refreshes(p, direction, state))
+		now = session->seen[direction];
+	return track(session, direction, p, now);
+}
+
+/*
  * Step 6: TCP state, time stamps, counters. ICMP errors neither refresh nor end anything
  * (RFC 5508 REQ-6, RFC 5382 REQ-10).
  */
@@ -38,8 +58,8 @@ void step_track(struct pipeline *pipeline)
 		struct packet *p = &burst->packet[burst->odd[i]];
 		struct session *second = second_half(burst, p);
 
-		if (p->kind == PACKET_QUERY && track(p->session, p->direction, p, pipeline->now) &&
-		    second != NULL)
-			track(second, 1, p, pipeline->now);
+		if (p->kind == PACKET_QUERY &&
+		    track_odd(p->session, p->direction, p, pipeline->now) && second != NULL)
+			track_odd(second, 1, p, pipeline->now);
 	}
 }

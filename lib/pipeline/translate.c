@@ -36,7 +36,7 @@ static inline void trim(const struct packet *p)
 /* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
 static inline bool needs_ident(const struct packet *p)
 {
-	return p->direction == 0 && !(p->flags & PACKET_DF);
+	return p->direction == 0 && !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
 }
 
 static inline void translate_ident(struct pipeline *pipeline, const struct packet *p,
@@ -124,6 +124,18 @@ static void send_translated(struct pipeline *pipeline, struct packet *p, enum ve
 	transmit_frame(pipeline, p->mbuf, nexthop->port, (uint8_t)verdict);
 }
 
+/* A SYN with or without ACK: never plain. */
+static void clamp_mss(const struct packet *p)
+{
+	uint16_t most;
+
+	if (likely(p->tcp_event != TCP_EVENT_SYN && p->tcp_event != TCP_EVENT_SYNACK))
+		return;
+	most = iface_mss(p->in_port, nexthops[p->nexthop].port);
+	if (most != 0)
+		rewrite_mss(p, most);
+}
+
 /* A packet of one or two sessions, whole or a fragment. */
 static void translate_query(struct pipeline *pipeline, struct packet *p,
 			    const struct session *second)
@@ -135,6 +147,7 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 		rewrite_ident(p, pipeline->burst.ident[p - pipeline->burst.packet]);
 	else
 		translate_ident(pipeline, p, rw.src, rw.dst);
+	clamp_mss(p);
 	if (p->flags & PACKET_LATER)
 		rewrite_fragment(p, &rw);
 	else

@@ -65,6 +65,7 @@ static int check_iface(const struct iface_config *iface, uint32_t i, struct conf
 {
 	struct prefix subnet = config_subnet(&iface[i]);
 	char found[TEXT_PREFIX_SIZE];
+	uint16_t mss_clamp;
 
 	if (!packet_is_host(iface[i].address.address) || iface[i].address.length == 0 ||
 	    !subnet_has_host(&subnet, iface[i].address.address)) {
@@ -76,6 +77,10 @@ static int check_iface(const struct iface_config *iface, uint32_t i, struct conf
 		AT(error, "interfaces[%u].realm", i);
 		snprintf(found, sizeof(found), "%u", iface[i].realm);
 		return fail(error, found, "no realm: only inside interfaces have one");
+	}
+	if (!mss_clamp_parse(iface[i].mss_clamp, &mss_clamp)) {
+		AT(error, "interfaces[%u].mss-clamp", i);
+		return fail(error, iface[i].mss_clamp, "off, auto, or 536 to 9176 bytes");
 	}
 	for (uint32_t j = 0; j < i; j++) {
 		int status = check_pair(iface, i, j, error);

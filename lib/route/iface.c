@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
+
 #include "internal.h"
+
+#define HEADERS 40 /* IP and TCP without options: RFC 9293 section 3.7.1 */
 
 static const char *const side_words[] = {"inside", "outside", NULL};
 
@@ -50,6 +54,15 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct iface_config, promiscuous),
 	 .preset = "no",
 	 .help = "Put the port in promiscuous mode and take frames for any destination MAC."},
+	{.key = "mss-clamp",
+	 .type = CONFIG_TEXT,
+	 .offset = offsetof(struct iface_config, mss_clamp),
+	 .preset = "off",
+	 .min = 1,
+	 .max = 8,
+	 .help = "The largest segment that TCP connections across this interface may announce: "
+		 "off, a number of bytes, or auto: what fits the MTUs of the two interfaces.",
+	 .rfc = "RFC 9293 3.7.1"},
 };
 
 const struct config_section iface_config_section = {
@@ -88,6 +101,35 @@ char *text_mac(const uint8_t mac[RTE_ETHER_ADDR_LEN], char text[TEXT_MAC_SIZE])
 	snprintf(text, TEXT_MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 		 mac[3], mac[4], mac[5]);
 	return text;
+}
+
+bool mss_clamp_parse(const char *text, uint16_t *clamp)
+{
+	uint64_t number = MSS_CLAMP_OFF;
+
+	if (text != NULL && strcmp(text, "auto") == 0)
+		number = MSS_CLAMP_AUTO;
+	else if (text != NULL && strcmp(text, "off") != 0 &&
+		 (!text_parse_uint(text, MSS_CLAMP_MAX, &number) || number < MSS_CLAMP_MIN))
+		return false;
+	*clamp = (uint16_t)number;
+	return true;
+}
+
+/* One interface's part; `fits` is what the MTUs leave. */
+static uint16_t mss_limit(uint16_t clamp, uint16_t fits)
+{
+	return clamp == MSS_CLAMP_OFF ? UINT16_MAX : clamp == MSS_CLAMP_AUTO ? fits : clamp;
+}
+
+uint16_t iface_mss(uint16_t in_port, uint16_t out_port)
+{
+	const struct iface *in = &ifaces[in_port], *out = &ifaces[out_port];
+	uint16_t fits = (uint16_t)(RTE_MIN(in->mtu, out->mtu) - HEADERS);
+
+	if (likely((in->mss_clamp | out->mss_clamp) == MSS_CLAMP_OFF))
+		return 0;
+	return RTE_MIN(mss_limit(in->mss_clamp, fits), mss_limit(out->mss_clamp, fits));
 }
 
 uint32_t iface_count(void)
@@ -138,9 +180,12 @@ int iface_add(const struct iface_config *config, uint16_t port, const struct rte
 {
 	uint32_t realm = config->side == SIDE_OUTSIDE ? REALM_OUTSIDE : config->realm;
 	int status = check_new(config, port);
+	uint16_t mss_clamp;
 
 	if (status != 0)
 		return status;
+	if (!mss_clamp_parse(config->mss_clamp, &mss_clamp))
+		return -EINVAL;
 	ifaces[port] = (struct iface){
 		.name = strdup(config->name),
 		.side = config->side,
@@ -149,6 +194,7 @@ int iface_add(const struct iface_config *config, uint16_t port, const struct rte
 		.mtu = (uint16_t)config->mtu,
 		.address = config->address.address,
 		.prefix_length = config->address.length,
+		.mss_clamp = mss_clamp,
 		.source = {.mac = *mac, .realm = realm, .any_mac = config->promiscuous},
 	};
 	status = ifaces[port].name == NULL ? -ENOMEM : route_rebuild();

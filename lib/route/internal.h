@@ -17,6 +17,9 @@ bool subnet_has_host(const struct prefix *subnet, rte_be32_t address);
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
+/* "off", "auto" or a number; NULL: off. */
+bool mss_clamp_parse(const char *text, uint16_t *clamp);
+
 static inline struct prefix iface_subnet(const struct iface *iface)
 {
 	return subnet_of(iface->address, iface->prefix_length);

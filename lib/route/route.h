@@ -40,6 +40,7 @@ struct iface_config {
 	uint32_t mtu;
 	uint32_t realm;   /* inside only; 1 unless given */
 	bool promiscuous; /* take frames for any destination MAC */
+	char *mss_clamp;  /* "off", "auto" or a number */
 };
 extern const struct config_section iface_config_section;
 
@@ -51,6 +52,13 @@ extern const struct config_section route_config_section;
 
 #define IFACES_MAX 32
 
+/* What a SYN that crosses an interface may announce: anything; what fits the smaller of the MTUs.
+ */
+#define MSS_CLAMP_OFF  0
+#define MSS_CLAMP_AUTO 1
+#define MSS_CLAMP_MIN  536 /* what a host may send unasked: RFC 9293 section 3.7.1 */
+#define MSS_CLAMP_MAX  9176
+
 /* An interface: a DPDK port with an address. Fixed once started. */
 struct iface {
 	const char *name;
@@ -60,6 +68,7 @@ struct iface {
 	uint16_t mtu;  /* IP bytes */
 	rte_be32_t address;
 	uint8_t prefix_length;
+	uint16_t mss_clamp; /* the most that a SYN may announce; or MSS_CLAMP_OFF, MSS_CLAMP_AUTO */
 	struct packet_source source; /* for packet_parse: MAC and realm */
 };
 
@@ -120,6 +129,9 @@ static inline uint32_t route_generation(void)
 {
 	return __atomic_load_n(&route_generation_number, __ATOMIC_ACQUIRE);
 }
+
+/* The most that a SYN may announce that comes and goes by these ports; 0: anything. */
+uint16_t iface_mss(uint16_t in_port, uint16_t out_port);
 
 /* The address of the interface on the port: the source of what weir itself sends there. */
 static inline rte_be32_t route_source(uint16_t port)

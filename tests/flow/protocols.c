@@ -133,13 +133,18 @@ static void lives_600_seconds(void **state)
 	flow_expect_state(&in, "none");
 }
 
+static void no_other_protocols(struct pool_config *pool)
+{
+	pool->other_protocols = false;
+}
+
 /* The pool's other-protocols: no. */
 static void switched_off(void **state)
 {
 	struct frame_spec in = from(S1, IPPROTO_GRE);
 
 	(void)state;
-	flow_start(&(struct flow_setup){.no_other_protocols = true});
+	flow_start(&(struct flow_setup){.set_pool = no_other_protocols});
 	flow_drop(INSIDE, &in, VERDICT_UNKNOWN_PROTOCOL);
 	flow_expect_nothing_kept();
 }
@@ -181,6 +186,7 @@ static void errors(void **state)
 				 .quote_length = 28};
 	out = in;
 	out.src = public.address;
+	out.any_ip_id = true;
 	out.quote = &seen;
 	out = flow_hop(&out);
 	flow_pass(INSIDE, &in, VERDICT_ERROR_TRANSLATED, OUTSIDE, &out);

@@ -64,9 +64,9 @@ static void damaged_headers(void **state)
 	spec = query;
 	spec.proto = IPPROTO_TCP;
 	spec.tcp_flags = RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG;
-	flow_drop(INSIDE, &spec, VERDICT_BAD_TRANSPORT);
+	flow_drop(INSIDE, &spec, VERDICT_BAD_TCP_FLAGS);
 	spec.tcp_flags = 0;
-	flow_drop(INSIDE, &spec, VERDICT_BAD_TRANSPORT);
+	flow_drop(INSIDE, &spec, VERDICT_BAD_TCP_FLAGS);
 	flow_expect_nothing_kept();
 }
 

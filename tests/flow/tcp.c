@@ -205,6 +205,178 @@ static void a_new_syn_reuses_a_closed_connection(void **state)
 	assert_int_equal(flow_sessions(), 1);
 }
 
+/* RFC 9293 3.6.1: so does the other side's, where both have closed: the server calls back. */
+static void the_other_side_reuses_a_closed_connection(void **state)
+{
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	public = establish();
+	segment_out(FIN | ACK, &public);
+	segment_in(FIN | ACK, &public);
+	segment_in(SYN, &public);
+	segment_out(SYN | ACK, &public);
+	segment_in(ACK, &public);
+	segment_out(ACK, &public);
+	expect_lifetime("ESTABLISHED", 7440);
+}
+
+/* RFC 5961's spirit: a blind SYN or SYN-ACK from the outside ends nothing, nor takes of the time.
+ */
+static void blind_syns_harm_nothing(void **state)
+{
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	public = establish();
+	segment_in(SYN, &public);
+	flow_expect_state(&syn, "ESTABLISHED");
+	segment_in(SYN | ACK, &public);
+	flow_expect_state(&syn, "ESTABLISHED");
+	segment_in(RST, &public);
+	segment_in(SYN, &public); /* after a RST, too */
+	segment_out(ACK, &public);
+	segment_in(ACK, &public);
+	expect_lifetime("ESTABLISHED", 7440);
+}
+
+/* RFC 7857 section 7.1: a RST in answer to a packet from the outside does not refresh; one that
+ * ends a connection is remembered for its time. */
+static void a_reset_in_answer_does_not_refresh(void **state)
+{
+	struct frame_spec in = {.src = B2, .proto = IPPROTO_TCP, .sport = 999, .tcp_flags = SYN};
+	struct frame_spec out, back;
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	public = establish();
+	in.dst = public.address;
+	in.dport = public.port;
+	out = in;
+	out.dst = S1;
+	out.dport = 4000;
+	back = flow_answer(&out);
+	out = flow_hop(&out);
+	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
+	flow_advance(200);
+	back.tcp_flags = RST | ACK;
+	out = flow_public(&back, &public);
+	out = flow_hop(&out);
+	flow_pass(INSIDE, &back, VERDICT_TRANSLATED, OUTSIDE, &out);
+	flow_expect_state(&back, "CLOSE");
+	flow_advance(41);
+	flow_expect_state(&back, "none");
+
+	flow_advance(1000); /* the connection that lives is another matter */
+	segment_out(RST, &public);
+	expect_lifetime("CLOSE", 240);
+}
+
+/* Port 0 is nobody's: a TCP that it comes from or goes to, or a UDP that goes to it. A UDP from it
+ * awaits no answer (RFC 768), and passes. */
+static void port_zero(void **state)
+{
+	struct frame_spec spec = syn;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	spec.sport = 0;
+	flow_drop(INSIDE, &spec, VERDICT_PORT_ZERO);
+	spec.sport = 4000;
+	spec.dport = 0;
+	flow_drop(INSIDE, &spec, VERDICT_PORT_ZERO);
+	spec.proto = IPPROTO_UDP;
+	flow_drop(INSIDE, &spec, VERDICT_PORT_ZERO);
+	flow_expect_nothing_kept();
+	spec.sport = 0;
+	spec.dport = 53;
+	flow_open(&spec);
+}
+
+/* A SYN from the outside to a public port that nobody has. */
+static const struct frame_spec stray = {
+	.src = B1, .dst = POOL, .proto = IPPROTO_TCP, .sport = 80, .dport = 5000, .tcp_flags = SYN};
+
+/* RFC 5382 REQ-4: nothing is said for 6 s; then, where the operator wants it, that nobody is there.
+ */
+static void an_unsolicited_syn(void **state)
+{
+	struct frame_spec error = {.src = WEIR_OUTSIDE,
+				   .dst = B1,
+				   .proto = IPPROTO_ICMP,
+				   .type = 3,
+				   .code = 3,
+				   .tos = 0xc0,
+				   .any_ip_id = true,
+				   .quote = &stray};
+
+	(void)state;
+	flow_start(&(struct flow_setup){.answer_syns = true});
+	flow_drop(OUTSIDE, &stray, VERDICT_NO_SESSION);
+	flow_advance_ms(5999);
+	flow_expect_silence();
+	flow_advance_ms(1);
+	frame_expect(flow_receive(OUTSIDE), &error);
+	flow_expect_silence();
+	flow_expect_nothing_kept();
+	flow_advance(10);
+	flow_expect_silence();
+}
+
+/* RFC 5382 REQ-4a: by default, nothing ever. */
+static void an_unsolicited_syn_is_dropped(void **state)
+{
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	flow_drop(OUTSIDE, &stray, VERDICT_NO_SESSION);
+	flow_advance(10);
+	flow_expect_silence();
+}
+
+/* RFC 5382 REQ-4: the subscriber's own SYN for the connection leaves within 6 s: the first SYN is
+ * forgotten. The port is found out by an earlier connection, whose mapping waits for nobody. */
+static void an_unsolicited_syn_that_crosses(void **state)
+{
+	struct frame_spec crossing = syn, in = stray;
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.answer_syns = true, .ports_last = 1087, .block_size = 64});
+	for (in.dport = 1024; in.dport < 1088; in.dport++)
+		flow_drop(OUTSIDE, &in, VERDICT_NO_SESSION);
+	flow_advance(3);
+	public = flow_open(&crossing);
+	flow_advance(3);
+	for (uint32_t i = 0; i < 5; i++) /* as many as a source may get at once */
+		assert_non_null(flow_receive(OUTSIDE));
+	flow_expect_silence();
+	in.dport = public.port;
+	flow_expect_state(&crossing, "SYN_SENT");
+}
+
+/* A flood of SYNs is answered within what errors may be, and kept within a bound. */
+static void a_flood_of_syns(void **state)
+{
+	struct frame_spec in = stray;
+	uint32_t answers = 0;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.answer_syns = true});
+	for (in.dport = 1024; in.dport < 4024; in.dport++)
+		flow_drop(OUTSIDE, &in, VERDICT_NO_SESSION);
+	flow_advance(20);
+	while (flow_receive(OUTSIDE) != NULL)
+		answers++;
+	assert_in_range(answers, 5, 100);
+	flow_drop(OUTSIDE, &stray, VERDICT_NO_SESSION); /* there is room again */
+	flow_advance(6);
+	assert_non_null(flow_receive(OUTSIDE));
+	flow_expect_silence();
+}
+
 /* RFC 6146 3.5.2.2: only a SYN begins a connection; what else comes is refused silently, and leaves
  * nothing. */
 static void only_a_syn_begins_a_connection(void **state)
@@ -288,6 +460,14 @@ int main(void)
 		FLOW_TEST(a_reset_connection_lives_240_seconds),
 		FLOW_TEST(data_after_a_blind_reset_keeps_the_connection),
 		FLOW_TEST(a_new_syn_reuses_a_closed_connection),
+		FLOW_TEST(the_other_side_reuses_a_closed_connection),
+		FLOW_TEST(blind_syns_harm_nothing),
+		FLOW_TEST(a_reset_in_answer_does_not_refresh),
+		FLOW_TEST(port_zero),
+		FLOW_TEST(an_unsolicited_syn),
+		FLOW_TEST(an_unsolicited_syn_is_dropped),
+		FLOW_TEST(an_unsolicited_syn_that_crosses),
+		FLOW_TEST(a_flood_of_syns),
 		FLOW_TEST(only_a_syn_begins_a_connection),
 		FLOW_TEST(another_remote_connects_to_a_mapping),
 		FLOW_TEST(the_last_session_frees_the_port),

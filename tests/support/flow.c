@@ -183,6 +183,7 @@ static void start_network(const struct flow_setup *setup)
 	struct route_config route[RTE_DIM(routed)];
 	struct rte_ether_addr mac;
 	uint16_t mtus[FLOW_PORTS] = {setup->inside_mtu, setup->outside_mtu};
+	const char *clamps[FLOW_PORTS] = {setup->inside_mss, setup->outside_mss};
 
 	assert_int_equal(route_setup(flow.weir_buffers), 0);
 	route_transmit = transmit_control;
@@ -195,6 +196,7 @@ static void start_network(const struct flow_setup *setup)
 				    interfaces[port].prefix_length},
 			.mtu = mtus[port] != 0 ? mtus[port] : 1500,
 			.realm = 1,
+			.mss_clamp = (char *)(uintptr_t)clamps[port],
 		};
 
 		assert_int_equal(iface_add(&config, port, &mac), 0);
@@ -216,16 +218,21 @@ static void start_pools(const struct flow_setup *setup)
 	flow.pool.max_blocks_per_subscriber = setup->max_blocks != 0 ? setup->max_blocks : 16;
 	if (setup->set_pool != NULL)
 		setup->set_pool(&flow.pool);
-	flow.pool.other_protocols = !setup->no_other_protocols;
 	assert_int_equal(pools_setup(&flow.pool, 1, flow.workers), 0);
 	if (setup->subscribers != NULL)
 		assert_true(text_parse_prefix(setup->subscribers, &rule.inside));
 	assert_int_equal(rules_replace(&rule, setup->subscribers != NULL), 0);
 }
 
-static void start_home(uint32_t number)
+static void start_home(uint32_t number, const struct flow_setup *setup)
 {
-	static const struct icmp_config icmp = {.errors = true, .rate = 1000, .source_rate = 50};
+	const struct icmp_config icmp = {
+		.errors = true,
+		.rate = 1000,
+		.source_rate = 50,
+		.unsolicited_syn =
+			setup->answer_syns ? ICMP_UNSOLICITED_UNREACHABLE : ICMP_UNSOLICITED_DROP,
+	};
 	struct home *home = &flow.home[number];
 
 	worker_stats[number] = &home->stats;
@@ -261,7 +268,7 @@ void flow_start(const struct flow_setup *setup)
 	start_network(setup);
 	start_pools(setup);
 	for (uint32_t i = 0; i < flow.workers; i++)
-		start_home(i);
+		start_home(i, setup);
 }
 
 /* ---- turning ---- */

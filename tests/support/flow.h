@@ -54,7 +54,8 @@ struct flow_setup {
 	uint32_t max_sessions_per_subscriber;       /* no limit */
 	uint16_t inside_mtu, outside_mtu;           /* 1500 */
 	void (*set_pool)(struct pool_config *pool); /* what the pool has beyond that */
-	bool no_other_protocols;
+	bool answer_syns;                           /* icmp.unsolicited-syn: unreachable */
+	const char *inside_mss, *outside_mss;       /* mss-clamp: off */
 	const char *subscribers; /* the prefix of the only rule; no rule: everybody is translated */
 };
 
