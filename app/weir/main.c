@@ -95,7 +95,7 @@ static int setup_shared(const struct config *config)
 	home_setup(config->workers.count);
 	limits = config->limits;
 	fragments_settings = config->fragments;
-	timeouts = config->timeouts;
+	timeouts_apply(&config->timeouts);
 	error = rcu_setup();
 	if (error != 0)
 		return error;

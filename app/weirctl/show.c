@@ -418,6 +418,11 @@ int show_timeouts(const struct command *command, int argc, char **argv)
 	table_column(&table, "", true);
 	json_object_foreach (reply, key, value) {
 		table_cell(&table, "%s", key);
+		if (json_is_boolean(value)) {
+			table_cell(&table, "%s", json_is_true(value) ? "yes" : "no");
+			table_cell(&table, "%s", "");
+			continue;
+		}
 		table_cell(&table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		table_cell(&table, "%s", format_seconds(json_integer_value(value)));
 	}

@@ -192,20 +192,22 @@ struct session *sessions_at(const struct sessions *sessions, uint32_t i)
 	return session;
 }
 
-static uint32_t tcp_timeout(uint8_t state)
+const struct timeouts *(*session_own_timeouts)(const struct session *session);
+
+static uint32_t tcp_timeout(const struct timeouts *of, uint8_t state)
 {
 	switch (state) {
 	case TCP_ESTABLISHED:
-		return timeouts.tcp_established;
+		return of->tcp_established;
 	case TCP_CLOSE:
-		return timeouts.tcp_reset;
+		return of->tcp_reset;
 	case TCP_FIN_WAIT:
 	case TCP_CLOSE_WAIT:
 	case TCP_LAST_ACK:
 	case TCP_TIME_WAIT:
-		return timeouts.tcp_closing;
+		return of->tcp_closing;
 	default:
-		return timeouts.tcp_opening;
+		return of->tcp_opening;
 	}
 }
 
@@ -214,23 +216,49 @@ static bool answered(const struct session *session)
 	return session->packets[0] != 0 && session->packets[1] != 0;
 }
 
+static uint32_t timeout_of(const struct timeouts *of, const struct session *session,
+			   uint8_t protocol, uint8_t state)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return tcp_timeout(of, state);
+	case IPPROTO_UDP:
+		return answered(session) ? of->udp_stream : of->udp_first;
+	case IPPROTO_ICMP:
+		return of->icmp;
+	default:
+		return of->other;
+	}
+}
+
+/* The port that its first packet was for, the inside one where it came from the outside. */
+static rte_be16_t destination_port(const struct session *session)
+{
+	return session->flags & SESSION_INBOUND ? session->tuple[0].sport : session->tuple[0].dport;
+}
+
 uint32_t session_timeout(const struct session *session)
 {
-	switch (tuple_proto(&session->tuple[0])) {
-	case IPPROTO_TCP:
-		return tcp_timeout(__atomic_load_n(&session->tcp_state, __ATOMIC_RELAXED));
-	case IPPROTO_UDP:
-		return answered(session) ? timeouts.udp_stream : timeouts.udp_first;
-	case IPPROTO_ICMP:
-		return timeouts.icmp;
-	default:
-		return timeouts.other;
-	}
+	uint8_t protocol = tuple_proto(&session->tuple[0]);
+	uint8_t state = __atomic_load_n(&session->tcp_state, __ATOMIC_RELAXED);
+	const struct timeouts *own = NULL;
+	uint32_t seconds = 0;
+
+	if (protocol == IPPROTO_UDP || (protocol == IPPROTO_TCP && state == TCP_ESTABLISHED))
+		seconds = timeouts_of_port(protocol, destination_port(session));
+	if (seconds == 0 && session_own_timeouts != NULL)
+		own = session_own_timeouts(session);
+	if (own != NULL)
+		seconds = timeout_of(own, session, protocol, state);
+	return seconds != 0 ? seconds : timeout_of(&timeouts, session, protocol, state);
 }
 
 uint32_t session_idle(const struct session *session, uint32_t now)
 {
-	uint32_t last = RTE_MAX(session->seen[0], session->seen[1]);
+	/* RFC 4787 REQ-6: packets from the inside always count; one that came from the outside
+	 * first has its time, too */
+	uint32_t last = RTE_MAX(session->seen[0],
+				timeouts.inbound_refresh ? session->seen[1] : session->created);
 
 	return now > last ? now - last : 0;
 }

@@ -151,6 +151,10 @@ static inline void session_count(struct session *session, uint32_t direction, ui
 		session->seen[direction] = now;
 }
 
+/* The timeouts that a session's owner has of its own, or NULL: as for all. NULL itself: no owner
+ * has any. Set before workers start. */
+extern const struct timeouts *(*session_own_timeouts)(const struct session *session);
+
 /* Seconds without a packet after which it ends, as it is now. */
 uint32_t session_timeout(const struct session *session);
 /* Seconds without a packet so far. */

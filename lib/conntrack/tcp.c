@@ -42,8 +42,8 @@ const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_COUNT] = {
 	/* RFC 6146: each side's FIN is remembered; both: the closing timeout runs */
 	[TCP_FIN_WAIT] = {{NO, FW, FW, FW, FW, CL}, {NO, FW, TW, FW, FW, CL}},
 	[TCP_CLOSE_WAIT] = {{NO, CW, LA, CW, CW, CL}, {NO, CW, CW, CW, CW, CL}},
-	/* RFC 6191, RFC 9293 3.6.1: a new SYN reuses the ports; the other side's makes it the opener,
-	 * which is open once our side, too, has acknowledged */
+	/* RFC 6191, RFC 9293 3.6.1: a new SYN reuses the ports; the other side's makes it the
+	 * opener, which is open once our side, too, has acknowledged */
 	[TCP_LAST_ACK] = {{NO, LA, LA, SS, LA, CL}, {NO, LA, LA, S2, LA, CL}},
 	[TCP_TIME_WAIT] = {{NO, TW, TW, SS, TW, CL}, {NO, TW, TW, S2, TW, CL}},
 	/* RFC 7857 2.2: data after the RST: the connection lives. A SYN of the other side is no

@@ -51,7 +51,7 @@ static bool needs_restart(const struct config_section *section, const json_t *ol
 
 static void set_limits(const struct config *config)
 {
-	timeouts = config->timeouts;
+	timeouts_apply(&config->timeouts);
 	__atomic_store_n(&limits.max_sessions_per_subscriber,
 			 config->limits.max_sessions_per_subscriber, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < WORKERS_MAX && workers[i] != NULL; i++)

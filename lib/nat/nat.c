@@ -55,6 +55,14 @@ static void session_ended(void *context, struct session *session)
 	mapping_put(nat, mapping);
 }
 
+/* Of the pool that translates it. */
+static const struct timeouts *own_timeouts(const struct session *session)
+{
+	const struct mapping *mapping = session->owner;
+
+	return &mapping->subscriber->address->pool->config.timeouts;
+}
+
 /* A home's share of a limit of all: homes are not exactly even. */
 static uint32_t share(uint32_t all)
 {
@@ -69,6 +77,7 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 
 	if (nat == NULL)
 		return NULL;
+	session_own_timeouts = pools_have_timeouts() ? own_timeouts : NULL;
 	nat->home = home;
 	nat->stats = stats;
 	nat->reclaim = reclaim_create(socket);

@@ -217,6 +217,24 @@ static const struct cmd subscribers_cmd = {
 };
 CMD_REGISTER(subscribers_cmd);
 
+static json_t *show_timeouts(struct cmd_call *call __rte_unused)
+{
+	json_t *reply = timeouts_json();
+	const struct pool *pool;
+
+	for (uint32_t i = 0; (pool = pool_get(i)) != NULL; i++)
+		timeouts_pool_json(&pool->config.timeouts, pool->name, reply);
+	return reply;
+}
+
+static const struct cmd timeouts_cmd = {
+	.path = "/weir/timeouts",
+	.help = "Seconds without a packet after which a session ends. No parameters.",
+	.where = CMD_CONTROL,
+	.run = show_timeouts,
+};
+CMD_REGISTER(timeouts_cmd);
+
 /* Every realm's subscriber with the address. */
 static json_t *show_subscriber(struct cmd_call *call)
 {

@@ -8,6 +8,8 @@ static void take_local(struct pipeline *pipeline, struct packet *p)
 {
 	enum route_result back;
 
+	if (!tuple_has_ports(&p->tuple)) /* RFC 1122 3.2.2.1 */
+		return packet_refuse(p, VERDICT_LOCAL_PROTOCOL);
 	if (tuple_proto(&p->tuple) != IPPROTO_ICMP)
 		return packet_refuse(p, VERDICT_LOCAL);
 	if (p->kind != PACKET_QUERY || p->flags & PACKET_FRAGMENT_ANY ||

@@ -195,6 +195,16 @@ struct pool *pool_by_name(const char *name)
 	return NULL;
 }
 
+bool pools_have_timeouts(void)
+{
+	static const struct timeouts none;
+
+	for (uint32_t i = 0; i < pools_n; i++)
+		if (memcmp(&pools[i].config.timeouts, &none, sizeof(none)) != 0)
+			return true;
+	return false;
+}
+
 bool pools_filter_by(enum dependence dependence)
 {
 	for (uint32_t i = 0; i < pools_n; i++)

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "random.h"
+#include "timeouts.h"
 
 /*
  * Pools, public addresses, port blocks, and the ports inside a block.
@@ -54,7 +55,8 @@ struct pool_config {
 	uint32_t mapping, filtering; /* enum dependence */
 	/* by protocol, where they differ: DEPENDENCE_OF_POOL, or enum dependence + 1 */
 	uint32_t mapping_of[PORT_PROTOCOLS], filtering_of[PORT_ICMP];
-	bool other_protocols;        /* those without ports: by address alone */
+	bool other_protocols;     /* those without ports: by address alone */
+	struct timeouts timeouts; /* 0: as for all */
 };
 
 extern const struct config_section pool_config_section;
@@ -140,6 +142,8 @@ int pools_check(const struct pool_config *config, uint32_t n, struct config_erro
 /* enum dependence of a protocol, its override taken in. */
 uint8_t pool_mapping(const struct pool_config *config, enum port_protocol protocol);
 uint8_t pool_filtering(const struct pool_config *config, enum port_protocol protocol);
+/* Whether any pool has timeouts of its own. */
+bool pools_have_timeouts(void);
 /* Whether any pool filters a protocol so. */
 bool pools_filter_by(enum dependence dependence);
 

@@ -7,6 +7,7 @@
 static const char *const answer_names[ANSWER_COUNT] = {
 	[ANSWER_NET_UNREACHABLE] = "net_unreachable",
 	[ANSWER_HOST_UNREACHABLE] = "host_unreachable",
+	[ANSWER_PROTOCOL_UNREACHABLE] = "protocol_unreachable",
 	[ANSWER_PORT_UNREACHABLE] = "port_unreachable",
 	[ANSWER_ADMIN_PROHIBITED] = "admin_prohibited",
 	[ANSWER_FRAGMENTATION_NEEDED] = "fragmentation_needed",

@@ -223,6 +223,18 @@ static void to_our_own_pool(void **state)
 	flow_expect_nothing_kept();
 }
 
+/* RFC 1122 3.2.2.1: weir itself speaks none of them, and says so. */
+static void to_weir_itself(void **state)
+{
+	struct frame_spec in = from(S1, IPPROTO_GRE);
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	in.dst = WEIR_INSIDE;
+	flow_refuse(INSIDE, &in, VERDICT_LOCAL_PROTOCOL, 3, 2);
+	flow_expect_nothing_kept();
+}
+
 /* Two workers: a packet from the outside finds its session whoever's it is, at whichever worker it
  * arrives; and the rule of one host holds across homes. */
 static void two_workers(void **state)
@@ -273,6 +285,7 @@ int main(void)
 		FLOW_TEST(errors),
 		FLOW_TEST(fragments),
 		FLOW_TEST(to_our_own_pool),
+		FLOW_TEST(to_weir_itself),
 		FLOW_TEST(two_workers),
 	};
 

@@ -133,8 +133,9 @@ void dataplane_start(void)
 
 	support_eal_setup(1, 256);
 	memset(tuple_hash_key, 0x5a, sizeof(tuple_hash_key)); /* the same for every run */
-	timeouts.tcp_opening = timeouts.tcp_established = timeouts.tcp_closing = timeouts.tcp_reset =
-		timeouts.udp_first = timeouts.udp_stream = timeouts.icmp = timeouts.other = TIMEOUT;
+	timeouts.tcp_opening = timeouts.tcp_established = timeouts.tcp_closing =
+		timeouts.tcp_reset = timeouts.udp_first = timeouts.udp_stream = timeouts.icmp =
+			timeouts.other = TIMEOUT;
 	limits = (struct limits_config){
 		.max_sessions = 128, .max_subscribers = 16, .max_sessions_per_subscriber = 64};
 	fragments_settings = (struct fragments_config){.timeout = TIMEOUT,

@@ -244,8 +244,9 @@ static void start(void)
 	assert_int_equal(rules_replace(NULL, 0), 0);
 	home_setup(LCORES);
 	find_subscribers();
-	timeouts.tcp_opening = timeouts.tcp_established = timeouts.tcp_closing = timeouts.tcp_reset =
-		timeouts.udp_first = timeouts.udp_stream = timeouts.icmp = timeouts.other = TIMEOUT;
+	timeouts.tcp_opening = timeouts.tcp_established = timeouts.tcp_closing =
+		timeouts.tcp_reset = timeouts.udp_first = timeouts.udp_stream = timeouts.icmp =
+			timeouts.other = TIMEOUT;
 	limits.max_sessions = (CAPACITY - 1) * LCORES * 4 / 5;
 	for (uint32_t i = 0; i < LCORES; i++) {
 		worker_stats[i] = &stats[i];

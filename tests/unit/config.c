@@ -51,7 +51,8 @@ static void defaults(void **state)
 	assert_int_equal(pool->port_reuse_timeout, 120);
 	assert_int_equal(pool->block_idle_timeout, 30);
 	assert_int_equal(config->rules.n, 0);
-	assert_memory_equal(&config->timeouts, &timeouts, sizeof(timeouts));
+	assert_memory_equal(&config->timeouts, &timeouts, offsetof(struct timeouts, ports));
+	assert_int_equal(config->timeouts.ports.n, 0);
 	assert_int_equal(config->limits.max_sessions, 262144);
 	assert_int_equal(config->limits.max_subscribers, 65536);
 	assert_int_equal(config->limits.max_sessions_per_subscriber, 32768);

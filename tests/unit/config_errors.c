@@ -45,7 +45,7 @@ static void unknown_keys(void **state)
 		 "weir.yaml:16: timeout: found an unknown key, did you mean \"timeouts\"?"},
 		{NULL, "icmp:\n  errors: yes\n\n  burst: 7\n",
 		 "weir.yaml:19: icmp.burst: found an unknown key, want one of errors, rate, "
-		 "source-rate"},
+		 "source-rate, unsolicited-syn"},
 		{NULL, "\"a\\nb\": 1\n",
 		 "weir.yaml:16: a?b: found an unknown key, want one of interfaces, routes, pools, "
 		 "rules, timeouts, limits, fragments, icmp, workers, eal, control"},
@@ -109,7 +109,8 @@ static void wrong_shapes(void **state)
 		 "characters"},
 		{NULL, "timeouts:\n  - icmp: 30\n",
 		 "weir.yaml:17: timeouts: found a list, want keys with values: tcp-opening, "
-		 "tcp-established, tcp-closing, tcp-reset, udp-first, udp-stream, icmp"},
+		 "tcp-established, tcp-closing, tcp-reset, udp-first, udp-stream, icmp, "
+		 "other, inbound-refresh, ports"},
 		{NULL, "rules: all\n",
 		 "weir.yaml:16: rules: found \"all\", want a list, each element behind \"- \" or "
 		 "in "

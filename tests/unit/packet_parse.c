@@ -483,7 +483,8 @@ static void random_bytes(void **state)
 			    p.kind == PACKET_ARP || p.kind == PACKET_FRAGMENT ||
 			    p.kind == PACKET_REFUSED);
 		if (p.kind == PACKET_QUERY)
-			assert_in_range(p.l4 + 8, L4 + 8, p.l3 + p.length);
+			assert_in_range(p.l4 + (tuple_has_ports(&p.tuple) ? 8 : 0), L4,
+					p.l3 + p.length);
 		if (p.kind == PACKET_ERROR)
 			assert_in_range(p.quote_l4 + 8, L4 + 36, p.l3 + p.length);
 		if (p.kind == PACKET_REFUSED)
@@ -504,14 +505,21 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_packets),      cmocka_unit_test(icmp_queries),
-		cmocka_unit_test(icmp_errors),       cmocka_unit_test(destination_mac),
-		cmocka_unit_test(ether_types),       cmocka_unit_test(cut_frames),
-		cmocka_unit_test(segmented_frames),  cmocka_unit_test(ip_header),
-		cmocka_unit_test(ip_options),        cmocka_unit_test(martians),
-		cmocka_unit_test(transport_headers), cmocka_unit_test(tcp_flags),
-cmocka_unit_test(without_ports),
-		cmocka_unit_test(icmp_types),        cmocka_unit_test(quotes),
+		cmocka_unit_test(good_packets),
+		cmocka_unit_test(icmp_queries),
+		cmocka_unit_test(icmp_errors),
+		cmocka_unit_test(destination_mac),
+		cmocka_unit_test(ether_types),
+		cmocka_unit_test(cut_frames),
+		cmocka_unit_test(segmented_frames),
+		cmocka_unit_test(ip_header),
+		cmocka_unit_test(ip_options),
+		cmocka_unit_test(martians),
+		cmocka_unit_test(transport_headers),
+		cmocka_unit_test(tcp_flags),
+		cmocka_unit_test(without_ports),
+		cmocka_unit_test(icmp_types),
+		cmocka_unit_test(quotes),
 		cmocka_unit_test(random_bytes),
 	};
 

@@ -119,7 +119,8 @@ static void resets(void **state)
 }
 
 /* RFC 9293 3.6.1: a new SYN of either side reuses the ports of a connection that both sides closed,
- * and is answered as any. After a RST, only the opener's does (RFC 5961: the other may be forged). */
+ * and is answered as any. After a RST, only the opener's does (RFC 5961: the other may be forged).
+ */
 static void reuse(void **state)
 {
 	(void)state;

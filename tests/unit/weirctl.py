@@ -54,7 +54,7 @@ CANNED = {
          "handed_over": 0, "taken_over": 0, "held": 1, "sessions": 3, "mappings": 2,
          "subscribers": 1, "busy_percent": 12.34, "cycles_per_packet": 412,
          "answers": {"ttl_exceeded": 5}, "answers_limited": 1, "answers_suppressed": 2}]},
-    "/weir/timeouts": {"tcp-established": 7440, "icmp": 60},
+    "/weir/timeouts": {"tcp-established": 7440, "icmp": 60, "inbound-refresh": True},
     "/weir/subscriber": {"subscribers": [SUBSCRIBER]},
     "/weir/subscribers": {"subscribers": [SUBSCRIBER], "next": None},
     "/weir/lookup": {"mappings": [{"protocol": "tcp", "inside": "100.64.0.5", "inside_port": 5000,
@@ -160,6 +160,7 @@ class Weirctl(unittest.TestCase):
     def test_info_and_timeouts(self):
         self.assertRegex(self.ok("show", "info"), r"uptime +2h05m\n")
         self.assertRegex(self.ok("show", "timeouts"), r"tcp-established +7440 +2h04m\n")
+        self.assertRegex(self.ok("show", "timeouts"), r"inbound-refresh +yes")
 
     def test_workers(self):
         out = self.ok("show", "workers")
