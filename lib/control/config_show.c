@@ -61,17 +61,22 @@ static void print_default(FILE *out, const struct config_row *row)
 {
 	if (row->preset == NULL)
 		fputs("must be given", out);
+	else if (row->type == CONFIG_SECTION)
+		fputs("see below", out);
 	else if (row->preset[0] == '\0')
-		fputs(config_value_is_list(row) ? "`[]`" : "`\"\"`", out);
+		fputs(config_value_is_list(row) || row->type == CONFIG_SECTIONS ? "`[]`" : "`\"\"`",
+		      out);
 	else
 		fprintf(out, "`%s`", row->preset);
 }
 
-static void print_section(FILE *out, const struct config_row *part)
+/* A section, and behind it those inside it. `path` is of what it lies in: "pools.", or empty. */
+static void print_section(FILE *out, const char *path, const struct config_row *part)
 {
 	const struct config_section *section = part->section;
+	char inner[64];
 
-	fprintf(out, "\n## %s\n\n%s%s\n\n", part->key, section->help,
+	fprintf(out, "\n## %s%s\n\n%s%s\n\n", path, part->key, section->help,
 		part->type != CONFIG_SECTIONS ? ""
 		: part->preset == NULL        ? " A list of at least one."
 					      : " A list.");
@@ -88,6 +93,10 @@ static void print_section(FILE *out, const struct config_row *part)
 		fprintf(out, " | %s | %s | %s |\n", row->reload ? "reload" : "restart",
 			row->rfc != NULL ? row->rfc : "", row->help);
 	}
+	snprintf(inner, sizeof(inner), "%s%s.", path, part->key);
+	for (uint32_t i = 0; i < section->n; i++)
+		if (section->row[i].section != NULL)
+			print_section(out, inner, &section->row[i]);
 }
 
 void config_reference(FILE *out)
@@ -97,5 +106,5 @@ void config_reference(FILE *out)
 	      "running weir takes a new value; \"restart\": at the next start.\n",
 	      out);
 	for (uint32_t i = 0; i < config_root.n; i++)
-		print_section(out, &config_root.row[i]);
+		print_section(out, "", &config_root.row[i]);
 }

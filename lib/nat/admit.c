@@ -65,7 +65,8 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		session->tuple[1] = *tuple;
 		session->tuple[0] = tuple_inverse(tuple, tuple_realm(&mapping->inside));
 		session->tuple[0].src = mapping->inside.src;
-		session->tuple[0].sport = mapping->inside.sport;
+		if (!(p->flags & PACKET_REQUEST)) /* it has no port for the asked */
+			session->tuple[0].sport = mapping->inside.sport;
 		session->flags |= SESSION_INBOUND;
 		if (pool_address_find(tuple->src) != NULL)
 			session->flags |= SESSION_HAIRPIN;
@@ -186,10 +187,31 @@ struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
 	return mapping_find(nat, &key);
 }
 
+static enum verdict admit_inbound(struct nat *nat, struct packet *p, struct mapping *mapping)
+{
+	if (mapping == NULL)
+		return VERDICT_NO_SESSION;
+	if (!nat_lets_in(nat, mapping, &p->tuple))
+		return VERDICT_FILTERED;
+	if (is_denied_inside(mapping, &p->tuple))
+		return VERDICT_DENIED_INBOUND;
+	p->direction = 1;
+	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+}
+
+enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier)
+{
+	struct tuple named = p->tuple;
+
+	named.dport = identifier;
+	if (!reclaim_has_room(nat->reclaim, 4))
+		return VERDICT_TABLE_FULL;
+	return admit_inbound(nat, p, nat_mapping_for(nat, &named));
+}
+
 enum verdict nat_admit(struct nat *nat, struct packet *p)
 {
 	enum verdict verdict = may_begin(p);
-	struct mapping *mapping;
 	uintptr_t value;
 
 	if (verdict != VERDICT_COUNT)
@@ -205,15 +227,7 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 		return VERDICT_TABLE_FULL;
 	if (tuple_realm(&p->tuple) != REALM_OUTSIDE)
 		return admit_outbound(nat, p);
-	mapping = nat_mapping_for(nat, &p->tuple);
-	if (mapping == NULL)
-		return VERDICT_NO_SESSION;
-	if (!nat_lets_in(nat, mapping, &p->tuple))
-		return VERDICT_FILTERED;
-	if (is_denied_inside(mapping, &p->tuple))
-		return VERDICT_DENIED_INBOUND;
-	p->direction = 1;
-	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	return admit_inbound(nat, p, nat_mapping_for(nat, &p->tuple));
 }
 
 void nat_withdraw(struct nat *nat, struct session *session)

@@ -126,6 +126,10 @@ bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const str
  */
 enum verdict nat_admit(struct nat *nat, struct packet *p);
 
+/* The same of a ping from one subscriber's public address to that of another, which it names by
+ * this public identifier. It has no session. */
+enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier);
+
 /* Ends a session that nat_admit() just made: its first packet was refused after all. */
 void nat_withdraw(struct nat *nat, struct session *session);
 

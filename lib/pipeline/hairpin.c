@@ -7,6 +7,10 @@
  * would be, and its destination is translated by the receiver's session. Each half is a session of
  * its own in its own home, so each keeps its own mapping and port. An ICMP error about such a
  * packet goes back by both sessions too (RFC 5508 REQ-7).
+ *
+ * A ping, too, is for whoever has the public endpoint that it names (RFC 7857 section 12): the one
+ * whose public identifier, of a ping of its own, it carries. It arrives with its sender's public
+ * address and identifier, as from the outside, so its answer goes back like any.
  */
 
 /* The packet as the second half sees it: from the sender's public endpoint. */
@@ -35,6 +39,12 @@ static bool find_second(struct burst *burst, const struct packet *p, struct pack
 	return true;
 }
 
+/* An ICMP query: its identifier stands for the port of both sides. */
+static bool is_ping(const struct packet *p)
+{
+	return (p->flags & PACKET_REQUEST) != 0;
+}
+
 /* The destination half: found, or admitted when this worker is its home; else the packet goes
  * there. When it is refused, the first half, if just made, shall not stay. */
 static void second_session(struct pipeline *pipeline, struct packet *p, int home, bool first_is_new)
@@ -53,7 +63,8 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 		pipeline->config.stats->handed_over++;
 		return;
 	}
-	verdict = nat_admit(pipeline->config.nat, &half);
+	verdict = is_ping(p) ? nat_admit_ping(pipeline->config.nat, &half, p->tuple.sport)
+			     : nat_admit(pipeline->config.nat, &half);
 	if (verdict != VERDICT_COUNT) {
 		if (first_is_new)
 			nat_withdraw(pipeline->config.nat, p->session);
@@ -66,7 +77,7 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 static bool endpoint_is_mapped(const struct packet *p, const struct pool_address *address,
 			       int *home)
 {
-	uint16_t port = rte_be_to_cpu_16(p->tuple.dport);
+	uint16_t port = rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
 	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
 
 	if (block == NULL)
@@ -103,7 +114,7 @@ static void hairpin(struct pipeline *pipeline, struct packet *p)
 	bool first = p->session == NULL;
 	int home;
 
-	if (likely(address == NULL))
+	if (likely(address == NULL) || (is_ping(p) && is_weirs_own(p->tuple.dst)))
 		return;
 	if (!endpoint_is_mapped(p, address, &home)) {
 		if (!first || !is_weirs_own(p->tuple.dst))

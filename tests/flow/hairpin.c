@@ -147,8 +147,54 @@ static void between_homes(void **state)
 	}
 }
 
-/* A ping to a public address is nobody's: its identifier is the asker's own. It must not leave for
- * the outside, from where it would come back. */
+/* RFC 7857 section 12: a ping of one subscriber to the public address and identifier of another,
+ * and the answer, between all homes; the sender is seen by its public address. */
+static void pings_are_hairpinned(void **state)
+{
+	static const uint8_t types[] = {8, 13};
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		struct frame_spec served = {
+			.dst = B1, .proto = IPPROTO_ICMP, .ident = 77, .df = true, .length = 20};
+		struct frame_spec sent = served, seen, answer, got;
+		struct endpoint public, source;
+		struct rte_mbuf *frame;
+
+		flow_start(&(struct flow_setup){.workers = 2});
+		served.src = flow_subscriber_of(i & 1);
+		served.type = 8;
+		sent.type = types[i >> 2];
+		sent.src = flow_subscriber_of(i >> 1 & 1);
+		if (sent.src[9] == served.src[9])
+			sent.src = served.src[9] == '9' ? "100.64.0.8" : "100.64.0.99";
+		public = flow_open(&served);
+		sent.dst = public.address;
+		sent.ident = public.port;
+		flow_deliver_to(i & 1);
+		flow_send(INSIDE, &sent);
+		flow_expect_verdict(VERDICT_HAIRPINNED);
+		frame = flow_receive(INSIDE);
+		assert_non_null(frame);
+		source = flow_source(frame);
+		seen = flow_public(&sent, &source);
+		seen.dst = served.src;
+		got = flow_hop(&seen);
+		frame_expect(frame, &got);
+		answer = flow_answer(&seen);
+		got = flow_answer(&sent);
+		got = flow_hop(&got);
+		flow_pass(INSIDE, &answer, VERDICT_HAIRPINNED, INSIDE, &got);
+		got = flow_hop(&seen); /* again: by the sessions that are there */
+		flow_pass(INSIDE, &sent, VERDICT_HAIRPINNED, INSIDE, &got);
+		assert_int_equal(flow_sessions(), 3);
+		if (i < 7)
+			assert_int_equal(flow_teardown(NULL), 0);
+	}
+}
+
+/* A ping to a public address that names no identifier of anybody's is nobody's. It must not leave
+ * for the outside, from where it would come back. */
 static void a_ping_to_a_public_address(void **state)
 {
 	struct frame_spec served = of(IPPROTO_UDP, S1, 4000, 0);
@@ -267,6 +313,7 @@ int main(void)
 		FLOW_TEST(tcp),
 		FLOW_TEST(to_itself),
 		FLOW_TEST(between_homes),
+		FLOW_TEST(pings_are_hairpinned),
 		FLOW_TEST(a_ping_to_a_public_address),
 		FLOW_TEST(nobody_has_it),
 		FLOW_TEST(a_refused_call_leaves_nothing),

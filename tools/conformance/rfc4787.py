@@ -96,7 +96,8 @@ def udp_timer(t):
 
 
 @req("REQ-5 a", "a shorter timer only for a well-known destination port",
-     config=lambda *_: {"timeouts": {"udp-ports": [{"port": 53, "timeout": 2}]}})
+     config=lambda *_: {"timeouts": {"ports": [{"protocol": "udp", "port": 53,
+                                                        "timeout": 2}]}})
 def udp_timer_of_port(t):
     dns = t.out("udp", t.s1, 5000, t.b1, 53).source
     other = t.out("udp", t.s1, 5001, t.b1, 1053).source
