@@ -81,7 +81,7 @@ struct nat {
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
 	uint32_t clear_next;     /* how far it is */
-	uint32_t portless; /* mappings of protocols without ports; others read it relaxed */
+	uint32_t portless;       /* mappings of protocols without ports; others read it relaxed */
 	/* sessions are held against new rules: for which change, how far, and which is done */
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
