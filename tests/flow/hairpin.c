@@ -193,6 +193,51 @@ static void pings_are_hairpinned(void **state)
 	}
 }
 
+/* RFC 5508 REQ-7: an error about a hairpinned ping reaches who sent it, who knows the quote; also
+ * with 8 quoted bytes. */
+static void errors_about_pings_are_hairpinned(void **state)
+{
+	struct frame_spec served = {.src = S1,
+				    .dst = B1,
+				    .proto = IPPROTO_ICMP,
+				    .type = 8,
+				    .ident = 77,
+				    .df = true,
+				    .length = 20};
+	struct frame_spec sent = served, seen, error, out;
+	struct endpoint public, source;
+	struct rte_mbuf *frame;
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	public = flow_open(&served);
+	sent.src = S2;
+	sent.dst = public.address;
+	sent.ident = public.port;
+	flow_send(INSIDE, &sent);
+	frame = flow_receive(INSIDE);
+	assert_non_null(frame);
+	source = flow_source(frame);
+	seen = flow_public(&sent, &source);
+	seen.dst = S1;
+	for (uint16_t length = 28; length <= 48; length += 20) {
+		error = (struct frame_spec){.src = S1,
+					    .dst = source.address,
+					    .proto = IPPROTO_ICMP,
+					    .type = 3,
+					    .code = 13,
+					    .df = true,
+					    .quote = &seen,
+					    .quote_length = length};
+		out = error;
+		out.src = public.address;
+		out.dst = S2;
+		out.quote = &sent;
+		out = flow_hop(&out);
+		flow_pass(INSIDE, &error, VERDICT_ERROR_TRANSLATED, INSIDE, &out);
+	}
+}
+
 /* A ping to a public address that names no identifier of anybody's is nobody's. It must not leave
  * for the outside, from where it would come back. */
 static void a_ping_to_a_public_address(void **state)
@@ -314,6 +359,7 @@ int main(void)
 		FLOW_TEST(to_itself),
 		FLOW_TEST(between_homes),
 		FLOW_TEST(pings_are_hairpinned),
+		FLOW_TEST(errors_about_pings_are_hairpinned),
 		FLOW_TEST(a_ping_to_a_public_address),
 		FLOW_TEST(nobody_has_it),
 		FLOW_TEST(a_refused_call_leaves_nothing),

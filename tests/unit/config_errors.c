@@ -159,6 +159,17 @@ static void wrong_values(void **state)
 		 "weir.yaml:16: pools[0].port-range: found \"65535-1024\", want FIRST-LAST within "
 		 "1 "
 		 "to 65535, such as 1024-65535"},
+		{NULL, "timeouts: {ports: [{protocol: gre, port: 53, timeout: 5}]}\n",
+		 "weir.yaml:16: timeouts.ports[0].protocol: found \"gre\", want tcp or udp"},
+		{NULL, "timeouts: {ports: [{protocol: udp, port: 0, timeout: 5}]}\n",
+		 "weir.yaml:16: timeouts.ports[0].port: found \"0\", want a number from 1 to "
+		 "65535"},
+		{"side: outside", "side: outside\n    mss-clamp: 99",
+		 "weir.yaml:9: interfaces[1].mss-clamp: found \"99\", want off, auto, or 536 to "
+		 "9176 "
+		 "bytes"},
+		{NULL, "icmp: {unsolicited-syn: maybe}\n",
+		 "weir.yaml:16: icmp.unsolicited-syn: found \"maybe\", want drop or unreachable"},
 		{NULL, "timeouts: {icmp: 5 minutes}\n",
 		 "weir.yaml:16: timeouts.icmp: found \"5 minutes\", want 1 to 604800 seconds, such "
 		 "as "
