@@ -105,6 +105,9 @@ static int setup_shared(const struct config *config)
 	error = pools_setup(config->pools.element, config->pools.n, config->workers.count);
 	if (error != 0)
 		return error;
+	error = statics_replace(config->statics.element, config->statics.n);
+	if (error != 0)
+		return error;
 	return rules_replace(config->rules.element, config->rules.n);
 }
 
@@ -206,6 +209,7 @@ workers:
 	workers_destroy();
 shared:
 	rules_teardown();
+	statics_teardown();
 	pools_teardown();
 	rcu_teardown();
 	rte_eal_cleanup();

@@ -298,6 +298,9 @@ int config_check(const struct config *config, struct config_error *error)
 		rc = rules_check(config->rules.element, config->rules.n, config->pools.element,
 				 config->pools.n, error);
 	if (rc == 0)
+		rc = statics_check(config->statics.element, config->statics.n,
+				   config->pools.element, config->pools.n, error);
+	if (rc == 0)
 		rc = check_buffers(config, error);
 	return rc == 0 ? check_eal(config, error) : rc;
 }

@@ -53,6 +53,11 @@ static const struct config_row root_rows[] = {
 	LIST(routes, route_config, "", 0),
 	LIST(pools, pool_config, NULL, 0),
 	LIST(rules, rule_config, "", 0),
+	{.key = "static", /* a word of C's, so not by LIST() */
+	 .type = CONFIG_SECTIONS,
+	 .preset = "",
+	 .offset = offsetof(struct config, statics),
+	 .section = &static_config_section},
 	PART(timeouts, timeouts_config),
 	PART(limits, limits_config),
 	PART(fragments, fragments_config),

@@ -14,6 +14,7 @@
 #include "pool.h"
 #include "route.h"
 #include "rules.h"
+#include "statics.h"
 #include "timeouts.h"
 #include "worker_config.h"
 
@@ -43,6 +44,7 @@ struct config {
 	struct config_list routes;     /* of struct route_config */
 	struct config_list pools;      /* of struct pool_config */
 	struct config_list rules;      /* of struct rule_config */
+	struct config_list statics;    /* "static": of struct static_config */
 	struct timeouts timeouts;
 	struct limits_config limits;
 	struct fragments_config fragments;

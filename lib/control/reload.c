@@ -73,20 +73,23 @@ int reload_apply(const struct config *old, const struct config *new, struct conf
 		snprintf(error->right, sizeof(error->right), "a change of this needs a restart");
 		return -EINVAL;
 	}
-	/* what can fail comes first; routes go back if rules fail */
+	/* what can fail comes first; the others go back if one fails */
 	result = route_replace(new->routes.element, new->routes.n);
+	if (result == 0)
+		result = statics_replace(new->statics.element, new->statics.n);
 	if (result == 0) {
 		result = rules_replace(new->rules.element, new->rules.n);
 		if (result != 0)
-			route_replace(old->routes.element, old->routes.n);
+			statics_replace(old->statics.element, old->statics.n);
 	}
 	if (result != 0) {
-		snprintf(error->path, sizeof(error->path), "routes, rules");
+		route_replace(old->routes.element, old->routes.n);
+		snprintf(error->path, sizeof(error->path), "routes, rules, static");
 		snprintf(error->right, sizeof(error->right), "cannot be replaced: %s",
 			 strerror(-result));
 		return result;
 	}
 	set_limits(new);
-	nat_recheck(); /* what a new rule denies ends */
+	nat_recheck(); /* what new rules and static mappings leave no place for ends */
 	return 0;
 }

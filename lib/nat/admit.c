@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "nat.h"
 #include "rules.h"
+#include "statics.h"
 
 /* Whether a packet may begin a session: RFC 6146 section 3.5.2.2, RFC 5508 REQ-1. */
 static enum verdict may_begin(const struct packet *p)
@@ -34,7 +35,10 @@ static bool is_taken(const struct nat *nat, const struct mapping *mapping,
 {
 	const struct table *table = sessions_table(nat->sessions);
 
-	for (int i = 0; i < 2 && mapping->block == NULL; i++)
+	if (mapping->block != NULL &&
+	    pool_address_statics(mapping->block->address) == POOL_STATIC_NONE)
+		return false;
+	for (int i = 0; i < 2; i++)
 		if (table_find(table, &session->tuple[i], tuple_hash(&session->tuple[i])) != 0)
 			return true;
 	return false;
@@ -65,7 +69,8 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		session->tuple[1] = *tuple;
 		session->tuple[0] = tuple_inverse(tuple, tuple_realm(&mapping->inside));
 		session->tuple[0].src = mapping->inside.src;
-		if (!(p->flags & PACKET_REQUEST)) /* it has no port for the asked */
+		/* a request has no port for the asked */
+		if (!mapping->keeps_ports && !(p->flags & PACKET_REQUEST))
 			session->tuple[0].sport = mapping->inside.sport;
 		session->flags |= SESSION_INBOUND;
 		if (pool_address_find(tuple->src) != NULL)
@@ -120,7 +125,10 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 	struct subscriber *subscriber;
 	enum verdict verdict;
 	enum dependence dependence;
+	const struct static_entry *entry = static_of_inside(tuple);
 
+	if (entry != NULL)
+		return fixed_static(nat, entry, mapping);
 	*mapping = mapping_find(nat, &key);
 	if (*mapping != NULL)
 		return VERDICT_COUNT;
@@ -187,30 +195,61 @@ struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
 	return mapping_find(nat, &key);
 }
 
+rte_be32_t nat_static_for(const struct tuple *tuple)
+{
+	const struct static_entry *entry = fixed_find(tuple);
+
+	return entry != NULL ? entry->inside : 0;
+}
+
+static enum verdict admit_through(struct nat *nat, struct packet *p, struct mapping *mapping)
+{
+	if (is_denied_inside(mapping, &p->tuple))
+		return VERDICT_DENIED_INBOUND;
+	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+}
+
+static enum verdict admit_static(struct nat *nat, struct packet *p,
+				 const struct static_entry *entry)
+{
+	struct mapping *mapping;
+	enum verdict verdict = fixed_static(nat, entry, &mapping);
+
+	if (verdict != VERDICT_COUNT)
+		return verdict;
+	p->direction = 1;
+	mapping->sessions++; /* so that it stays while the session is made */
+	verdict = admit_through(nat, p, mapping);
+	mapping_put(nat, mapping);
+	return verdict;
+}
+
 static enum verdict admit_inbound(struct nat *nat, struct packet *p, struct mapping *mapping)
 {
 	if (mapping == NULL)
 		return VERDICT_NO_SESSION;
 	if (!nat_lets_in(nat, mapping, &p->tuple))
 		return VERDICT_FILTERED;
-	if (is_denied_inside(mapping, &p->tuple))
-		return VERDICT_DENIED_INBOUND;
 	p->direction = 1;
-	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	return admit_through(nat, p, mapping);
 }
 
 enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier)
 {
+	const struct static_entry *entry = fixed_find(&p->tuple);
 	struct tuple named = p->tuple;
 
 	named.dport = identifier;
 	if (!reclaim_has_room(nat->reclaim, 4))
 		return VERDICT_TABLE_FULL;
+	if (entry != NULL)
+		return admit_static(nat, p, entry);
 	return admit_inbound(nat, p, nat_mapping_for(nat, &named));
 }
 
 enum verdict nat_admit(struct nat *nat, struct packet *p)
 {
+	const struct static_entry *entry;
 	enum verdict verdict = may_begin(p);
 	uintptr_t value;
 
@@ -227,6 +266,9 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 		return VERDICT_TABLE_FULL;
 	if (tuple_realm(&p->tuple) != REALM_OUTSIDE)
 		return admit_outbound(nat, p);
+	entry = fixed_find(&p->tuple);
+	if (entry != NULL)
+		return admit_static(nat, p, entry);
 	return admit_inbound(nat, p, nat_mapping_for(nat, &p->tuple));
 }
 

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "nat.h"
+#include "statics.h"
 
 enum port_protocol nat_port_protocol(uint8_t protocol)
 {
@@ -23,6 +24,21 @@ struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
 				  ~(uintptr_t)1);
 }
 
+/* A port of the block; a static mapping's is left out, and found so once a block. */
+static int32_t take_from(struct nat *nat, struct block *block, enum port_protocol protocol)
+{
+	static const uint8_t number[PORT_PROTOCOLS] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
+	int32_t port = port_take(block, protocol, &nat->random);
+
+	if (likely(pool_address_statics(block->address) == POOL_STATIC_NONE))
+		return port;
+	while (port >= 0 && static_port(block->address, number[protocol], (uint16_t)port)) {
+		port_reserve(block, protocol);
+		port = port_take(block, protocol, &nat->random);
+	}
+	return port;
+}
+
 /* A port in one of the subscriber's blocks, the newest first; or in a new block. */
 static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
 			      enum port_protocol protocol, struct block **block, uint16_t *port)
@@ -31,7 +47,7 @@ static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
 	int32_t taken;
 
 	for (*block = subscriber->blocks; *block != NULL; *block = (*block)->next) {
-		taken = port_take(*block, protocol, &nat->random);
+		taken = take_from(nat, *block, protocol);
 		if (taken >= 0) {
 			*port = (uint16_t)taken;
 			return VERDICT_COUNT;
@@ -45,14 +61,15 @@ static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
 	(*block)->next = subscriber->blocks;
 	subscriber->blocks = *block;
 	subscriber->blocks_n++;
-	*port = (uint16_t)port_take(*block, protocol, &nat->random);
-	return VERDICT_COUNT;
+	taken = take_from(nat, *block, protocol);
+	*port = (uint16_t)taken;
+	return taken >= 0 ? VERDICT_COUNT : VERDICT_NO_PORT;
 }
 
 static void give_port(struct nat *nat, struct mapping *mapping)
 {
 	if (mapping->block == NULL) {
-		if (!mapping->keeps_ports)
+		if (!mapping->fixed)
 			__atomic_store_n(&nat->portless, nat->portless - 1, __ATOMIC_RELAXED);
 		return;
 	}
@@ -129,7 +146,9 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 	mapping = slab_take(nat->mappings);
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	if (tuple_has_ports(inside))
+	if (pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE)
+		verdict = VERDICT_NO_ADDRESS; /* until its blocks are idle: then it has another */
+	else if (tuple_has_ports(inside))
 		verdict = take_port(nat, subscriber, nat_port_protocol(protocol), &block, &port);
 	else
 		verdict = portless_check(nat, subscriber, inside);
@@ -170,7 +189,8 @@ enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber
 	mapping->inside = *inside;
 	mapping->outside = *outside;
 	mapping->subscriber = subscriber;
-	mapping->keeps_ports = true;
+	mapping->fixed = true;
+	mapping->keeps_ports = tuple_proto(inside) == 0;
 	*created = mapping;
 	return publish(nat, mapping);
 }

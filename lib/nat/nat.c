@@ -4,6 +4,7 @@
 
 #include "nat.h"
 #include "rules.h"
+#include "statics.h"
 
 static const struct config_row rows[] = {
 	{.key = "max-sessions",
@@ -132,6 +133,12 @@ int nat_home_of(const struct tuple *tuple)
 	address = pool_address_find(tuple->dst);
 	if (address == NULL) /* what is not translated comes back to its inside address */
 		return rules_exempt_some() ? home_of_subscriber(tuple->dst) : -1;
+	if (unlikely(pool_address_statics(address) != POOL_STATIC_NONE)) {
+		const struct static_entry *entry = static_of_outside(tuple);
+
+		if (entry != NULL)
+			return home_of_subscriber(entry->inside);
+	}
 	home = pool_address_home(address, rte_be_to_cpu_16(tuple->dport));
 	if (unlikely(home < 0) && !tuple_has_ports(tuple))
 		return portless_home(tuple);

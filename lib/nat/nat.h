@@ -63,6 +63,7 @@ struct mapping {
 	uint32_t created; /* seconds */
 	bool live;
 	uint8_t filtering; /* enum dependence */
+	bool fixed;        /* exempted or static (fixed.c) */
 	bool keeps_ports;  /* of the whole address: a session keeps its port */
 } __rte_cache_aligned;
 
@@ -114,7 +115,10 @@ int nat_home_of(const struct tuple *tuple);
 
 /* ---- the home ---- */
 
-/* The mapping of a packet's public destination, or NULL. */
+/* Whom a packet from the outside is for, by a static mapping; 0: by none. */
+rte_be32_t nat_static_for(const struct tuple *tuple);
+
+/* The dynamic mapping of a packet's public destination, or NULL. */
 struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple);
 
 /* Whether the mapping's filter lets a packet from the outside begin a session (RFC 4787 REQ-8). */
@@ -172,7 +176,15 @@ enum verdict portless_check(const struct nat *nat, const struct subscriber *subs
 bool portless_is_only(const struct nat *nat, const struct session *session);
 
 /* fixed.c: the mapping of what a rule exempts. */
+struct static_entry;
 enum verdict fixed_exempt(struct nat *nat, const struct tuple *tuple, struct mapping **mapping);
+
+enum verdict fixed_static(struct nat *nat, const struct static_entry *entry,
+			  struct mapping **mapping);
+/* The static mapping that a packet from the outside is for, or NULL. Any worker. */
+const struct static_entry *fixed_find(const struct tuple *tuple);
+/* Whether the static mappings of now do not go with the session. */
+bool fixed_is_stale(const struct nat *nat, const struct session *session);
 
 void recheck_poll(struct nat *nat);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sessions that new rules deny end: each home looks at its own, a few in every loop. */
+/* Sessions that new rules deny, or that go against new static mappings, end: each home looks at its
+ * own, a few in every loop. */
 #include "nat.h"
 #include "rules.h"
 
@@ -57,7 +58,7 @@ void recheck_poll(struct nat *nat)
 	for (end = nat->recheck_next + RECHECK_STEP; nat->recheck_next < end; nat->recheck_next++) {
 		struct session *session = sessions_at(nat->sessions, nat->recheck_next);
 
-		if (session != NULL && is_denied(session)) {
+		if (session != NULL && (is_denied(session) || fixed_is_stale(nat, session))) {
 			session_end(nat->sessions, session);
 			__atomic_fetch_add(&ended, 1, __ATOMIC_RELAXED);
 		}

@@ -271,7 +271,7 @@ static json_t *mapping_json(const struct mapping *mapping, uint32_t now)
 {
 	return json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
-		text_protocol(tuple_proto(&mapping->inside)), "inside",
+		text_protocol(tuple_proto(&mapping->outside)), "inside",
 		address_json(mapping->inside.src), "inside_port", port_json(mapping->inside.sport),
 		"outside", address_json(mapping->outside.dst), "outside_port",
 		port_json(mapping->outside.dport), "realm", (int)tuple_realm(&mapping->inside),
@@ -306,7 +306,7 @@ static json_t *show_lookup(struct cmd_call *call)
 			rte_be16_t wanted = rte_cpu_to_be_16((uint16_t)port);
 
 			if (__atomic_load_n(&mapping->live, __ATOMIC_ACQUIRE) &&
-			    tuple_proto(&mapping->inside) == protocol &&
+			    tuple_proto(&mapping->outside) == protocol &&
 			    ((mapping->inside.src == address && mapping->inside.sport == wanted) ||
 			     (mapping->outside.dst == address && mapping->outside.dport == wanted)))
 				json_array_append_new(list, mapping_json(mapping, now));

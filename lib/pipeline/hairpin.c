@@ -29,10 +29,8 @@ static void as_from_outside(const struct packet *p, struct packet *half)
 /* Whether the destination half has a session. */
 static bool find_second(struct burst *burst, const struct packet *p, struct packet *half, int home)
 {
-	uintptr_t value;
-
-	as_from_outside(p, half);
-	value = table_find(sessions_table(nats[home]->sessions), &half->tuple, half->hash);
+	uintptr_t value =
+		table_find(sessions_table(nats[home]->sessions), &half->tuple, half->hash);
 	if (value == 0)
 		return false;
 	burst->second[p - burst->packet] = session_of(value, &half->direction);
@@ -53,6 +51,11 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 	struct packet half;
 	enum verdict verdict;
 
+	as_from_outside(p, &half);
+	if (home < 0)
+		home = nat_home_of(&half.tuple);
+	if (home < 0) /* a static mapping that went meanwhile */
+		return packet_refuse(p, VERDICT_NO_SESSION);
 	if (find_second(burst, p, &half, home))
 		return;
 	if (home != pipeline->config.worker) {
@@ -73,13 +76,17 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 	burst->second[p - burst->packet] = half.session;
 }
 
-/* Whether somebody has the public endpoint that the packet is to; then *home is theirs. */
+/* Whether somebody has the public endpoint that the packet is to; then *home is theirs, or -1: that
+ * of a static mapping's server, which depends on the sender's public endpoint. */
 static bool endpoint_is_mapped(const struct packet *p, const struct pool_address *address,
 			       int *home)
 {
 	uint16_t port = rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
 	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
 
+	*home = -1;
+	if (nat_static_for(&p->tuple) != 0)
+		return true;
 	if (block == NULL)
 		return false;
 	*home = block_home(block);

@@ -33,6 +33,7 @@ static rte_be32_t planned_destination(struct pipeline *pipeline, const struct pa
 	const struct session *second = second_half(&pipeline->burst, p);
 	const struct nat *nat = pipeline->config.nat;
 	const struct mapping *mapping;
+	rte_be32_t destination;
 
 	if (second != NULL)
 		return second->tuple[0].src;
@@ -40,6 +41,9 @@ static rte_be32_t planned_destination(struct pipeline *pipeline, const struct pa
 		return p->session->tuple[p->direction ^ 1].src;
 	if (from_inside(p))
 		return p->tuple.dst;
+	destination = nat_static_for(&p->tuple);
+	if (destination != 0)
+		return destination;
 	mapping = nat_mapping_for(pipeline->config.nat, &p->tuple);
 	if (mapping != NULL && nat_lets_in(nat, mapping, &p->tuple))
 		return mapping->inside.src;

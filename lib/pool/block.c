@@ -86,6 +86,18 @@ struct block *block_take(struct pool_address *address, uint32_t worker, void *ho
 	return block;
 }
 
+/* No port is in use, so the bits that are set are those of reserved ports. */
+static void forget_reserved(struct block *block)
+{
+	uint32_t words = block->ports / WORD_BITS;
+
+	for (uint32_t p = 0; p < PORT_PROTOCOLS; p++) {
+		for (uint32_t i = 0; i < words && block->reserved[p] != 0; i++)
+			__atomic_store_n(&block->bitmap[p * words + i], 0, __ATOMIC_RELAXED);
+		block->reserved[p] = 0;
+	}
+}
+
 void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
 {
 	struct pool_address *address = block->address;
@@ -94,6 +106,7 @@ void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
 	RTE_ASSERT(block->used[PORT_TCP] == 0 && block->used[PORT_UDP] == 0 &&
 		   block->used[PORT_ICMP] == 0);
 	__atomic_store_n(&address->home[block->number], 0, __ATOMIC_RELAXED);
+	forget_reserved(block);
 	block->holder = NULL;
 	block->next = NULL;
 	block->since_ms = now_ms;
@@ -163,7 +176,7 @@ static inline void set_bit(struct block *block, enum port_protocol protocol, uin
 int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random)
 {
 	uint64_t *word = bitmap(block, protocol);
-	uint32_t free = block->ports - block->used[protocol];
+	uint32_t free = block->ports - block->used[protocol] - block->reserved[protocol];
 	uint32_t n, count, place;
 
 	if (free == 0)
@@ -188,6 +201,12 @@ bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t 
 		return false;
 	set_bit(block, protocol, word, bit);
 	return true;
+}
+
+void port_reserve(struct block *block, enum port_protocol protocol)
+{
+	__atomic_store_n(&block->used[protocol], block->used[protocol] - 1, __ATOMIC_RELAXED);
+	block->reserved[protocol]++;
 }
 
 void port_give(struct block *block, enum port_protocol protocol, uint16_t port)

@@ -267,6 +267,7 @@ static struct pool_address *search(struct pool *pool, struct random *random,
 
 		if (__atomic_load_n(&address->blocks_taken, __ATOMIC_RELAXED) <
 			    pool->blocks_per_address &&
+		    __atomic_load_n(&address->statics, __ATOMIC_RELAXED) != POOL_STATIC_WHOLE &&
 		    (prefer == NULL || prefer(address->address, worker)))
 			return address;
 		if (++at == pool->addresses)

@@ -73,18 +73,23 @@ struct block {
 	uint16_t first_port; /* host order */
 	uint16_t number;     /* among the address's blocks */
 
-	bool idle_queued;
+	/* of `ports`, neither free nor in use: others', which the holder must not get */
+	uint16_t reserved[PORT_PROTOCOLS];
 	uint32_t idle_since; /* seconds, when the last port was given back */
 	void *holder;        /* the subscriber, opaque here */
 	struct block *next;  /* the holder's list of blocks; while resting, the queue */
 
 	uint64_t since_ms; /* taken at; while resting: released at */
 	uint16_t used[PORT_PROTOCOLS];
+	bool idle_queued;
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct block) == RTE_CACHE_LINE_SIZE, "a block is one cache line");
 
 struct pool;
+
+/* What of an address is mapped statically: no subscriber is paired with a whole one. */
+enum { POOL_STATIC_NONE, POOL_STATIC_PORTS, POOL_STATIC_WHOLE };
 
 struct pool_address {
 	struct pool *pool;
@@ -94,6 +99,7 @@ struct pool_address {
 	rte_be32_t address;
 	uint32_t subscribers;  /* paired with it; atomic, relaxed */
 	uint32_t blocks_taken; /* atomic, relaxed: held or resting */
+	uint8_t statics;       /* POOL_STATIC_...; atomic, relaxed: set by the control thread */
 } __rte_cache_aligned;
 
 /* Blocks that one worker released, the longest resting first. */
@@ -158,6 +164,12 @@ struct pool *pool_by_name(const char *name);
 /* The pool address, or NULL when no pool has it. A few ranges are compared: cheap on the path. */
 struct pool_address *pool_address_find(rte_be32_t address);
 
+/* POOL_STATIC_... */
+static inline uint8_t pool_address_statics(const struct pool_address *address)
+{
+	return __atomic_load_n(&address->statics, __ATOMIC_RELAXED);
+}
+
 /* The block that covers a public port (host order), taken or not; NULL: no block covers it. */
 struct block *pool_address_block(struct pool_address *address, uint16_t port);
 
@@ -212,6 +224,9 @@ int32_t port_take(struct block *block, enum port_protocol protocol, struct rando
 void port_give(struct block *block, enum port_protocol protocol, uint16_t port);
 /* Takes this very port: false when it is in use or not in the block. */
 bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t port);
+
+/* A port that was just taken is somebody else's: it stays so until the block is released. */
+void port_reserve(struct block *block, enum port_protocol protocol);
 
 /* Any worker may read, relaxed: whether the port is in the block and in use. A cheap refusal of
  * unsolicited packets. */

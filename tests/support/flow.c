@@ -16,6 +16,7 @@
 #include "pools.h"
 #include "rcu.h"
 #include "rules.h"
+#include "statics.h"
 
 #define WORKERS    4
 #define QUEUE_SIZE 4096
@@ -376,6 +377,18 @@ void flow_rules(const struct rule_config *rule, uint32_t n)
 		turn_until_quiet(true);
 }
 
+void flow_statics(const struct static_config *config, uint32_t n)
+{
+	uint32_t ended;
+
+	flow_readers_offline();
+	assert_int_equal(statics_replace(config, n), 0);
+	flow_readers_online();
+	nat_recheck();
+	while (!nat_recheck_done(&ended))
+		turn_until_quiet(true);
+}
+
 /* ---- packets ---- */
 
 void flow_deliver_to(uint32_t worker)
@@ -710,6 +723,7 @@ static void stop(void)
 	}
 	queue_clear(&flow.hoard);
 	rules_teardown();
+	statics_teardown();
 	pools_teardown();
 	support_pool_config_clean(&flow.pool);
 	route_teardown();

@@ -70,6 +70,8 @@ int flow_teardown(void **state);
 /* New rules while weir runs, as a reload has them. */
 struct rule_config;
 void flow_rules(const struct rule_config *rule, uint32_t n);
+struct static_config;
+void flow_statics(const struct static_config *config, uint32_t n);
 /* What the control thread does beside them: it waits for RCU, whose readers must not be us. */
 void flow_readers_offline(void);
 void flow_readers_online(void);

@@ -48,7 +48,7 @@ static void unknown_keys(void **state)
 		 "source-rate, unsolicited-syn"},
 		{NULL, "\"a\\nb\": 1\n",
 		 "weir.yaml:16: a?b: found an unknown key, want one of interfaces, routes, pools, "
-		 "rules, timeouts, limits, fragments, icmp, workers, eal, control"},
+		 "rules, static, timeouts, limits, fragments, icmp, workers, eal, control"},
 	};
 
 	(void)state;
@@ -357,6 +357,22 @@ static void wrong_pools(void **state)
 		{NULL, "rules:\n  - {action: deny, pool: main}\n",
 		 "weir.yaml:17: rules[0].pool: found \"main\", want no pool where nothing is "
 		 "translated"},
+		{NULL, "static:\n  - {outside: 203.0.114.5, inside: 100.64.0.5}\n",
+		 "weir.yaml:17: static[0].outside: found \"203.0.114.5\", want an address of a "
+		 "pool"},
+		{NULL, "static:\n  - {outside: 203.0.113.5, inside: 203.0.113.6}\n",
+		 "weir.yaml:17: static[0].inside: found \"203.0.113.6\", want an inside address, "
+		 "of no "
+		 "pool"},
+		{NULL,
+		 "static:\n  - {outside: 203.0.113.5, outside-port: 80, inside: 100.64.0.5}\n",
+		 "weir.yaml:17: static[0].protocol: found \"any\", want tcp or udp, for a port"},
+		{NULL,
+		 "static:\n  - {outside: 203.0.113.5, inside: 100.64.0.5}\n"
+		 "  - {outside: 203.0.113.5, outside-port: 80, protocol: tcp, inside: "
+		 "100.64.0.6}\n",
+		 "weir.yaml:18: static[1].outside: found \"203.0.113.5\", want an address that "
+		 "static[0] does not have as a whole"},
 		{NULL, "rules:\n  - {action: drop}\n",
 		 "weir.yaml:17: rules[0].action: found \"drop\", want permit, deny or exempt"},
 	};
