@@ -20,8 +20,9 @@
  *
  * `run` is called in one of two ways, which the command chooses:
  *  - CMD_READS: in the thread that asks (a telemetry client's own). It only reads counters.
- *  - CMD_CONTROL: in the control thread, which is online in RCU meanwhile. It may walk tables and
- *    change what the control thread owns.
+ *  - CMD_CONTROL: in the control thread. It may walk tables: the thread is online in RCU meanwhile,
+ *    so nothing it sees is freed. If it `changes` state it may instead wait for workers, and is
+ *not.
  */
 enum cmd_where { CMD_READS, CMD_CONTROL };
 

@@ -63,7 +63,8 @@ json_t *call_here(const struct cmd *cmd, struct cmd_call *call)
 {
 	json_t *reply;
 
-	if (cmd->where == CMD_READS)
+	/* a command that changes things waits for workers, so it must not hold them up */
+	if (cmd->where == CMD_READS || cmd->changes)
 		return cmd->run(call);
 	rte_rcu_qsbr_thread_online(rcu, rte_lcore_id());
 	reply = cmd->run(call);

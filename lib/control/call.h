@@ -20,7 +20,8 @@ int call_setup(struct event_base *base);
 /* Control thread. Calls that wait, and later ones, are answered with an error. */
 void call_teardown(void);
 
-/* Control thread. Runs the command at once, online in RCU if it is a CMD_CONTROL one. */
+/* Control thread. Runs the command at once, online in RCU if it is a CMD_CONTROL one that
+ * changes nothing. */
 json_t *call_here(const struct cmd *cmd, struct cmd_call *call);
 
 #endif

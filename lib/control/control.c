@@ -150,6 +150,8 @@ int control_setup(const char *path, struct config *config)
 		LOG(ERR, "cannot set up the event loop");
 		return error;
 	}
+	if (rte_rcu_qsbr_thread_register(rcu, rte_lcore_id()) != 0)
+		return -EINVAL;
 	error = call_setup(control.base);
 	if (error != 0)
 		return error;

@@ -37,7 +37,7 @@ bool checksum_mbuf_ok(const struct rte_mbuf *mbuf, uint32_t offset, uint32_t len
 		}
 		uint32_t part = RTE_MIN(mbuf->data_len - offset, length - done);
 		uint16_t folded = checksum_fold(
-		    checksum_sum(rte_pktmbuf_mtod_offset(mbuf, const void *, offset), part));
+			checksum_sum(rte_pktmbuf_mtod_offset(mbuf, const void *, offset), part));
 		/* behind an odd number of bytes, high and low change places (RFC 1071) */
 		sum += done % 2 == 0 ? folded : rte_bswap16(folded);
 		done += part;

@@ -21,8 +21,8 @@ void support_eal_setup(uint32_t lcores, uint32_t megabytes)
 		used += (uint32_t)snprintf(map + used, sizeof(map) - used, "%s%u@(0-%ld)",
 					   i == 0 ? "" : ",", i, sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	const char *argv[] = {
-	    "test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",  "-m",
-	    memory, "--lcores",  map,        "--log-level", "lib.eal:warning", NULL};
+		"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",  "-m",
+		memory, "--lcores",  map,        "--log-level", "lib.eal:warning", NULL};
 	int argc = (int)(sizeof(argv) / sizeof(argv[0])) - 1;
 
 	if (rte_eal_init(argc, (char **)(uintptr_t)argv) < 0) {

@@ -64,9 +64,9 @@ static void kernel_keys_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(seeded_repeats),
-	    cmocka_unit_test(below_is_uniform),
-	    cmocka_unit_test(kernel_keys_differ),
+		cmocka_unit_test(seeded_repeats),
+		cmocka_unit_test(below_is_uniform),
+		cmocka_unit_test(kernel_keys_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
