@@ -96,6 +96,7 @@ static int setup_shared(const struct config *config)
 	limits = config->limits;
 	fragments_settings = config->fragments;
 	timeouts_apply(&config->timeouts);
+	alg_settings = config->alg;
 	error = rcu_setup();
 	if (error != 0)
 		return error;

@@ -15,6 +15,7 @@ static const struct field session_fields[] = {
 	{"outside", "OUTSIDE", LIST_ENDPOINT, false},
 	{"remote", "REMOTE", LIST_ENDPOINT, false},
 	{"realm", "REALM", LIST_NUMBER, true},
+	{"alg", "ALG", LIST_TEXT, true},
 	{"age", "AGE", LIST_SECONDS, false},
 	{"idle", "IDLE", LIST_SECONDS, false},
 	{"expires", "EXPIRES", LIST_SECONDS, false},

@@ -26,8 +26,10 @@
  *
  * Direction 0 is from the inside, 1 from the outside.
  */
-#define SESSION_INBOUND 0x01 /* the first packet came from the outside */
-#define SESSION_HAIRPIN 0x02 /* the remote is one of our own public addresses */
+#define SESSION_INBOUND  0x01 /* the first packet came from the outside */
+#define SESSION_HAIRPIN  0x02 /* the remote is one of our own public addresses */
+#define SESSION_ALG      0x40 /* its payload names ports: all its packets go to its home */
+#define SESSION_EXPECTED 0x80 /* came to a port that such a payload named */
 
 /* Why a session's memory is not free: all bits must go first. */
 #define LIFE_PUBLISHED 0x01 /* in the table */

@@ -61,6 +61,7 @@ static const struct config_row root_rows[] = {
 	PART(timeouts, timeouts_config),
 	PART(limits, limits_config),
 	PART(fragments, fragments_config),
+	PART(alg, alg_config),
 	PART(icmp, icmp_config),
 	PART(workers, workers_config),
 	PART(eal, eal_config),

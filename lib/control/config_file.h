@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "alg.h"
 #include "config.h"
 #include "eal_args.h"
 #include "fragment.h"
@@ -48,6 +49,7 @@ struct config {
 	struct timeouts timeouts;
 	struct limits_config limits;
 	struct fragments_config fragments;
+	struct alg_config alg;
 	struct icmp_config icmp;
 	struct workers_config workers;
 	struct eal_config eal;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <netinet/in.h>
 
+#include "alg.h"
 #include "clock.h"
 #include "nat.h"
 #include "rules.h"
@@ -73,6 +74,8 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		if (!mapping->keeps_ports && !(p->flags & PACKET_REQUEST))
 			session->tuple[0].sport = mapping->inside.sport;
 		session->flags |= SESSION_INBOUND;
+		if (alg_expects(nat, mapping, tuple->src))
+			session->flags |= SESSION_EXPECTED;
 		if (pool_address_find(tuple->src) != NULL)
 			session->flags |= SESSION_HAIRPIN;
 	}
@@ -90,7 +93,9 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		session_cancel(nat->sessions, session);
 		return VERDICT_TABLE_FULL;
 	}
+	alg_begin(nat, session);
 	if (session_publish(nat->sessions, session, now) != 0) {
+		alg_end(nat, session);
 		remotes_remove(nat, mapping, translated.dst);
 		return VERDICT_TABLE_FULL;
 	}

@@ -2,6 +2,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_malloc.h>
 
+#include "alg.h"
 #include "nat.h"
 #include "rules.h"
 #include "statics.h"
@@ -51,6 +52,7 @@ static void session_ended(void *context, struct session *session)
 	struct mapping *mapping = session->owner;
 
 	nat->stats->sessions_destroyed++;
+	alg_end(nat, session);
 	mapping->subscriber->sessions--;
 	remotes_remove(nat, mapping, session->tuple[1].src);
 	mapping_put(nat, mapping);
@@ -98,10 +100,11 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 	nat->subscribers =
 		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
+	nat->algs = algs_create(socket);
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
 	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
 	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
-	    random_init(&nat->random) != 0) {
+	    nat->algs == NULL || random_init(&nat->random) != 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
@@ -120,6 +123,7 @@ void nat_destroy(struct nat *nat)
 	table_destroy(nat->subscriber_table);
 	slab_destroy(nat->subscribers);
 	wheel_destroy(nat->idle);
+	algs_destroy(nat->algs);
 	rte_free(nat);
 }
 
@@ -179,6 +183,7 @@ void nat_poll(struct nat *nat, uint64_t now_ms)
 	reclaim_poll(nat->reclaim);
 	sessions_expire(nat->sessions, (uint32_t)(now_ms / 1000));
 	subscribers_poll(nat);
+	alg_poll(nat);
 	pool_poll(nat->home, now_ms);
 	clear_sessions(nat);
 	recheck_poll(nat);

@@ -44,8 +44,9 @@ struct subscriber {
 	struct block *blocks; /* the newest first */
 	uint32_t blocks_n;
 	uint32_t mappings, sessions;
-	uint32_t created; /* seconds */
-	bool queued;      /* in the wheel of subscribers with an idle block */
+	uint32_t created;      /* seconds */
+	uint32_t expectations; /* of ALGs */
+	bool queued;           /* in the wheel of subscribers with an idle block */
 	bool live;
 } __rte_cache_aligned;
 
@@ -62,9 +63,10 @@ struct mapping {
 	uint32_t sessions;
 	uint32_t created; /* seconds */
 	bool live;
-	uint8_t filtering; /* enum dependence */
-	bool fixed;        /* exempted or static (fixed.c) */
-	bool keeps_ports;  /* of the whole address: a session keeps its port */
+	uint8_t filtering;     /* enum dependence */
+	bool fixed;            /* exempted or static (fixed.c) */
+	bool keeps_ports;      /* of the whole address: a session keeps its port */
+	uint16_t expectations; /* of ALGs: each counts among the sessions too */
 } __rte_cache_aligned;
 
 /* The state of one home. */
@@ -86,6 +88,7 @@ struct nat {
 	/* sessions are held against new rules: for which change, how far, and which is done */
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
+	struct algs *algs;
 	struct random random;
 } __rte_cache_aligned;
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "alg.h"
 #include "nat.h"
 
 static struct tuple remote_key(const struct tuple *outside, rte_be32_t remote)
@@ -54,9 +55,11 @@ bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const str
 	case ENDPOINT_INDEPENDENT:
 		return true;
 	case ADDRESS_DEPENDENT:
+		if (alg_expects(nat, mapping, tuple->src))
+			return true;
 		key = remote_key(&mapping->outside, tuple->src);
 		return table_find(nat->remotes, &key, tuple_hash(&key)) != 0;
 	default: /* it would have a session */
-		return false;
+		return alg_expects(nat, mapping, tuple->src);
 	}
 }

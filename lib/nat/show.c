@@ -77,6 +77,14 @@ static json_t *port_json(rte_be16_t port)
 	return json_integer(rte_be_to_cpu_16(port));
 }
 
+/* What an ALG has to do with a session; NULL: nothing. */
+static const char *alg_role(const struct session *session)
+{
+	if (session->flags & SESSION_ALG)
+		return "followed";
+	return session->flags & SESSION_EXPECTED ? "expected" : NULL;
+}
+
 static json_t *session_json(const struct session *session, uint32_t now)
 {
 	const struct tuple *out = &session->tuple[0];
@@ -86,7 +94,7 @@ static json_t *session_json(const struct session *session, uint32_t now)
 
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I, "
-		"s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:s?}",
 		"protocol", text_protocol(tuple_proto(out)), "state", session_state_name(session),
 		"inside", address_json(out->src), "inside_port", port_json(out->sport), "outside",
 		address_json(in->dst), "outside_port", port_json(in->dport), "remote",
@@ -95,7 +103,7 @@ static json_t *session_json(const struct session *session, uint32_t now)
 		"expires", (int)(idle < timeout ? timeout - idle : 0), "worker", (int)session->home,
 		"packets_out", (json_int_t)session->packets[0], "bytes_out",
 		(json_int_t)session->bytes[0], "packets_in", (json_int_t)session->packets[1],
-		"bytes_in", (json_int_t)session->bytes[1]);
+		"bytes_in", (json_int_t)session->bytes[1], "alg", alg_role(session));
 }
 
 static json_t *show_sessions(struct cmd_call *call)

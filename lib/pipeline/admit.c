@@ -6,7 +6,7 @@ static void keep_nexthop(const struct burst *burst, struct packet *p, uint32_t g
 {
 	struct session *session = p->session;
 
-	if (p->nexthop < NEXTHOP_FIRST || session->flags & SESSION_HAIRPIN ||
+	if (p->nexthop < NEXTHOP_FIRST || session->flags & (SESSION_HAIRPIN | SESSION_ALG) ||
 	    second_half(burst, p) != NULL)
 		return;
 	session->nexthop[p->direction] = (uint16_t)p->nexthop;

@@ -66,12 +66,19 @@ static void find_quoted(struct packet *p)
 	p->session = session_of(value, &p->direction);
 }
 
+/* Whether only the home can go on with it: it makes sessions, and ALGs work there. */
+static bool needs_home(const struct packet *p)
+{
+	if (p->session != NULL)
+		return p->session->flags & SESSION_ALG;
+	return !(p->flags & PACKET_LATER);
+}
+
 /* What is not plain. Without a session it goes to the home, which alone makes one. */
 static void set_aside(struct pipeline *pipeline, struct packet *p)
 {
 	burst_add_odd(&pipeline->burst, p);
-	if (p->session != NULL || home_workers == 1 || p->home == pipeline->config.worker ||
-	    p->flags & PACKET_LATER)
+	if (home_workers == 1 || p->home == pipeline->config.worker || !needs_home(p))
 		return;
 	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
 		return packet_refuse(p, VERDICT_HANDOVER_FULL);

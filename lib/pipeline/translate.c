@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_ip_frag.h>
 
+#include "alg.h"
 #include "burst.h"
 #include "checksum.h"
 #include "rewrite.h"
@@ -136,6 +137,25 @@ static void clamp_mss(const struct packet *p)
 		rewrite_mss(p, most);
 }
 
+/*
+ * A packet whose payload may name ports. When it has grown too long for the next link, it goes in
+ * fragments: its sender cannot know.
+ */
+static void translate_alg(struct pipeline *pipeline, struct packet *p)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+	uint16_t before = p->length;
+
+	trim(p);
+	alg_translate(pipeline->config.nat, p);
+	if (p->length > before && p->length > nexthops[p->nexthop].mtu && p->flags & PACKET_DF) {
+		p->flags &= (uint8_t)~PACKET_DF;
+		ip->hdr_checksum = checksum_apply(
+			ip->hdr_checksum, checksum_fold(checksum_delta16(ip->fragment_offset, 0)));
+		ip->fragment_offset = 0;
+	}
+}
+
 /* A packet of one or two sessions, whole or a fragment. */
 static void translate_query(struct pipeline *pipeline, struct packet *p,
 			    const struct session *second)
@@ -143,6 +163,8 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 	struct rewrite rw = second != NULL ? hairpin_rewrite(p->session, second)
 					   : session_rewrite(p->session, p->direction);
 
+	if (unlikely(p->session->flags & SESSION_ALG))
+		translate_alg(pipeline, p);
 	if (p->flags & PACKET_FRAGMENT_ANY)
 		rewrite_ident(p, pipeline->burst.ident[p - pipeline->burst.packet]);
 	else

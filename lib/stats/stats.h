@@ -56,9 +56,16 @@ struct stats {
 	uint64_t sessions_destroyed;
 	uint64_t mappings_created;
 	uint64_t mappings_destroyed;
-	uint64_t polls;       /* loops */
-	uint64_t polls_busy;  /* loops that found a packet */
-	uint64_t cycles_busy; /* TSC cycles in loops that found a packet */
+	/* payloads that ALGs saw */
+	uint64_t alg_changed;   /* payloads with ports translated */
+	uint64_t alg_malformed; /* that name a port in no valid way, or another host's */
+	uint64_t alg_split;     /* that end within a line that names a port */
+	uint64_t alg_refused;   /* for which there was no port or room */
+	uint64_t alg_skipped;   /* in fragments, or too long */
+	uint64_t alg_full;      /* sessions not followed: too many */
+	uint64_t polls;         /* loops */
+	uint64_t polls_busy;    /* loops that found a packet */
+	uint64_t cycles_busy;   /* TSC cycles in loops that found a packet */
 } __rte_cache_aligned;
 
 /* The workers' stats by worker number; NULL past the last. Set once at start (or by a test). */

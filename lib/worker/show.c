@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_lcore.h>
 
+#include "alg.h"
 #include "cmd.h"
 #include "worker.h"
 
@@ -24,6 +25,19 @@ static json_t *answers_json(const struct stats *stats)
 	return answers;
 }
 
+static json_t *alg_json(const struct worker *worker)
+{
+	const struct stats *stats = &worker->stats;
+
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions",
+			 (int)alg_sessions(worker->nat), "expectations",
+			 (int)alg_expectations(worker->nat), "changed",
+			 (json_int_t)stats->alg_changed, "malformed",
+			 (json_int_t)stats->alg_malformed, "split", (json_int_t)stats->alg_split,
+			 "refused", (json_int_t)stats->alg_refused, "skipped",
+			 (json_int_t)stats->alg_skipped, "full", (json_int_t)stats->alg_full);
+}
+
 static json_t *worker_json(const struct worker *worker)
 {
 	const struct stats *stats = &worker->stats;
@@ -32,7 +46,7 @@ static json_t *worker_json(const struct worker *worker)
 
 	return json_pack(
 		"{s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
-		"s:I, s:I, s:I, s:o, s:I, s:I}",
+		"s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
 		"worker", (int)worker->number, "lcore", (int)worker->lcore, "cpu",
 		rte_lcore_to_cpu_id((int)worker->lcore), "socket", worker->socket, "received",
 		(json_int_t)stats->received, "sent", (json_int_t)stats->sent, "handed_over",
@@ -49,7 +63,8 @@ static json_t *worker_json(const struct worker *worker)
 		(json_int_t)worker->buffers->size, "buffers_in_use",
 		(json_int_t)rte_mempool_in_use_count(worker->buffers), "answers",
 		answers_json(stats), "answers_limited", (json_int_t)stats->answers_limited,
-		"answers_suppressed", (json_int_t)stats->answers_suppressed);
+		"answers_suppressed", (json_int_t)stats->answers_suppressed, "alg",
+		alg_json(worker));
 }
 
 static json_t *show_workers(struct cmd_call *call __rte_unused)

@@ -150,7 +150,7 @@ static void as_json(void **state)
 	assert_non_null(config);
 	json = config_to_json(config);
 	config_free(config);
-	assert_int_equal(json_object_size(json), 12);
+	assert_int_equal(json_object_size(json), 13);
 	pool = json_array_get(json_object_get(json, "pools"), 0);
 	assert_string_equal(
 		json_string_value(json_array_get(json_object_get(pool, "addresses"), 0)),
