@@ -36,7 +36,7 @@ declare -A PACKAGES=(
 	[demo]="nginx dnsmasq-base iperf3 traceroute bind9-dnsutils"
 	[bench]="dpdk-dev ethtool nftables python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
-		python3 python3-scapy dpdk-dev"
+		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa"
 )
 
 missing_packages() {
@@ -54,7 +54,7 @@ apt_install() {
 
 # install_packages GROUP...: what is missing of them, starting none of the services they bring.
 install_packages() {
-	local group missing policy=/usr/sbin/policy-rc.d own_policy=no log status=0
+	local group missing service policy=/usr/sbin/policy-rc.d own_policy=no log status=0
 
 	# shellcheck disable=SC2046,SC2086 # words, each a package
 	mapfile -t missing < <(for group in "$@"; do missing_packages ${PACKAGES[$group]}; done)
@@ -72,12 +72,14 @@ install_packages() {
 		apt-get update >"$log" 2>&1 && apt_install "${missing[@]}" >>"$log" 2>&1 || status=$?
 	fi
 	[ $own_policy = no ] || rm -f $policy
-	case " ${missing[*]} " in
-	*" nginx "*) # neither now nor at the next boot
-		systemctl disable nginx.service >/dev/null 2>&1
-		systemctl stop nginx.service >/dev/null 2>&1
-		;;
-	esac
+	for service in nginx vsftpd tftpd-hpa; do # neither now nor at the next boot
+		case " ${missing[*]} " in
+		*" $service "*)
+			systemctl disable "$service.service" >/dev/null 2>&1
+			systemctl stop "$service.service" >/dev/null 2>&1
+			;;
+		esac
+	done
 	[ $status = 0 ] || cat "$log" >&2
 	rm -f "$log"
 	[ $status = 0 ] || die "could not install packages"
