@@ -97,6 +97,12 @@ static const struct command commands[] = {
 		   "\n"
 		   "  weirctl lookup 203.0.113.7 40021 tcp\n"
 		   "  weirctl lookup 100.64.0.5 5000 udp\n"},
+	{.name = "why",
+	 .params = "ADDRESS",
+	 .path = "/weir/why",
+	 .run = why,
+	 .help = "why a subscriber's packets were refused lately",
+	 .detail = "  weirctl why 100.64.0.5\n"},
 	{.name = "clear sessions",
 	 .params = "FILTER... | --all",
 	 .path = "/weir/clear",

@@ -130,6 +130,7 @@ static const struct field pool_fields[] = {
 	{"ports.tcp", "TCP USED", LIST_COUNT, false},
 	{"ports.udp", "UDP USED", LIST_COUNT, false},
 	{"ports.icmp", "ICMP USED", LIST_COUNT, false},
+	{"ports.overloaded", "OVERLOADED", LIST_COUNT, true},
 	{"maps", "MAPPING", LIST_TEXT, true},
 	{"filters", "FILTERING", LIST_TEXT, true},
 };

@@ -27,8 +27,9 @@ static const struct field block_fields[] = {
 
 static const struct field mapping_fields[] = {
 	{"protocol", "PROTO", LIST_TEXT, false},      {"inside", "INSIDE", LIST_ENDPOINT, false},
-	{"outside", "OUTSIDE", LIST_ENDPOINT, false}, {"realm", "REALM", LIST_NUMBER, true},
-	{"sessions", "SESSIONS", LIST_COUNT, false},  {"age", "AGE", LIST_SECONDS, false},
+	{"outside", "OUTSIDE", LIST_ENDPOINT, false}, {"remote", "TOWARDS", LIST_ENDPOINT, true},
+	{"realm", "REALM", LIST_NUMBER, true},        {"sessions", "SESSIONS", LIST_COUNT, false},
+	{"age", "AGE", LIST_SECONDS, false},
 };
 
 /* Sums over the blocks, beside what weir sent. */

@@ -16,7 +16,7 @@
  *	table.c     aligned columns
  *	format.c    units
  *	filter.c    "inside 100.64.0.5 protocol tcp"
- *	show.c, sessions.c, subscribers.c, rules.c   the commands
+ *	show.c, sessions.c, subscribers.c, rules.c, why.c   the commands
  */
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_WRONG_USE = 2 };
@@ -72,5 +72,7 @@ int lookup(const struct command *command, int argc, char **argv);
 int rule_add(const struct command *command, int argc, char **argv);
 int rule_delete(const struct command *command, int argc, char **argv);
 int rule_list(const struct command *command, int argc, char **argv);
+/* why.c */
+int why(const struct command *command, int argc, char **argv);
 
 #endif

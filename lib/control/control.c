@@ -116,6 +116,7 @@ static void on_tick(evutil_socket_t fd __rte_unused, short what __rte_unused,
 		    void *context __rte_unused)
 {
 	route_poll(clock_ms());
+	refused_show(clock_ms());
 }
 
 static int add_events(void)

@@ -159,6 +159,8 @@ static uint64_t pools_bytes(const struct config *config)
 		for (uint32_t k = 0; k < pool[i].addresses.n; k++)
 			addresses += (uint64_t)pool[i].addresses.range[k].last -
 				     pool[i].addresses.range[k].first + 1;
+		if (pool[i].port_overloading)
+			bytes += addresses * ports * PORT_PROTOCOLS * sizeof(uint16_t);
 		bytes += addresses * (ports * PORT_PROTOCOLS / 8 +
 				      (ports / pool[i].block_size + 1) * 128 + 256);
 	}

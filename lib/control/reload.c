@@ -54,8 +54,7 @@ static void set_limits(const struct config *config)
 	timeouts_apply(&config->timeouts);
 	__atomic_store_n(&alg_settings.ftp, config->alg.ftp, __ATOMIC_RELAXED);
 	__atomic_store_n(&alg_settings.tftp, config->alg.tftp, __ATOMIC_RELAXED);
-	__atomic_store_n(&limits.max_sessions_per_subscriber,
-			 config->limits.max_sessions_per_subscriber, __ATOMIC_RELAXED);
+	limits_reload(&config->limits);
 	for (uint32_t i = 0; i < WORKERS_MAX && workers[i] != NULL; i++)
 		icmp_limiter_configure(pipeline_limiter(workers[i]->pipeline), &config->icmp);
 }

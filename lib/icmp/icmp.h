@@ -33,6 +33,7 @@ struct icmp_config {
 	uint32_t rate;            /* errors a second, in all, per worker */
 	uint32_t source_rate;     /* errors a second to one source, per worker */
 	uint32_t unsolicited_syn; /* enum icmp_unsolicited: what becomes of it in the end */
+	uint32_t refusal_code;    /* 0: host unreachable; 1: administratively prohibited */
 };
 extern const struct config_section icmp_config_section;
 
@@ -50,9 +51,9 @@ bool icmp_error_allowed(const struct packet *p);
 /*
  * Makes the error about p, which is still as it came: a new mbuf that begins with the IP header,
  * with headroom for the link header. TOS 0xc0 (precedence 6: RFC 1812 4.3.2.5), TTL 64, and a quote
- * that fills up to 576 bytes (RFC 1812 4.3.2.3). `answer` is not ANSWER_NONE. `mtu` is the next
- * link's IP bytes, for ANSWER_FRAGMENTATION_NEEDED (RFC 1191). `from` is the address of the
- * interface that the error leaves by (RFC 1812 4.3.2.4). NULL: out of buffers.
+ * that fills up to 576 bytes (RFC 1812 4.3.2.3). `answer` is not ANSWER_NONE or ANSWER_REFUSAL.
+ * `mtu` is the next link's IP bytes, for ANSWER_FRAGMENTATION_NEEDED (RFC 1191). `from` is the
+ * address of the interface that the error leaves by (RFC 1812 4.3.2.4). NULL: out of buffers.
  */
 struct rte_mbuf *icmp_error_build(const struct packet *p, enum answer answer, uint16_t mtu,
 				  rte_be32_t from, struct rte_mempool *buffers);
@@ -88,6 +89,8 @@ bool icmp_limit_take(struct icmp_limiter *limiter, rte_be32_t source, uint32_t r
 
 /* The limiter's worker: whether an unsolicited SYN is answered at last. */
 bool icmp_answers_unsolicited(const struct icmp_limiter *limiter);
+/* What ANSWER_REFUSAL is: RFC 6888 REQ-11 B says host unreachable, RFC 5508 REQ-8 prohibited. */
+enum answer icmp_refusal(const struct icmp_limiter *limiter);
 
 /* ---- echo ---- */
 

@@ -10,6 +10,7 @@
 #define TOKEN  1000 /* so that a rate a second is a number of these a millisecond */
 
 static const char *const unsolicited_words[] = {"drop", "unreachable", NULL};
+static const char *const refusal_codes[] = {"host-unreachable", "admin-prohibited", NULL};
 
 static const struct config_row rows[] = {
 	{.key = "errors",
@@ -47,6 +48,15 @@ static const struct config_row rows[] = {
 		 "or, unless the subscriber opens the same connection within 6 s, say that the "
 		 "port is unreachable.",
 	 .rfc = "RFC 5382 REQ-4"},
+	{.key = "refusal-code",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct icmp_config, refusal_code),
+	 .preset = "host-unreachable",
+	 .words = refusal_codes,
+	 .reload = true,
+	 .help = "What a subscriber is told that ran out of ports or sessions: ICMP type 3 code 1, "
+		 "or code 13.",
+	 .rfc = "RFC 6888 REQ-11, RFC 5508 REQ-8"},
 };
 
 const struct config_section icmp_config_section = {
@@ -70,7 +80,7 @@ struct source {
 
 struct icmp_limiter {
 	/* written by the control thread, read by the worker */
-	uint32_t rate, source_rate;
+	uint32_t rate, source_rate, refusal_code;
 	uint32_t unsolicited_syn;
 	/* the worker's own */
 	struct bucket all __rte_cache_aligned;
@@ -135,7 +145,8 @@ bool icmp_limit_take(struct icmp_limiter *limiter, rte_be32_t source, uint32_t r
 
 void icmp_limiter_configure(struct icmp_limiter *limiter, const struct icmp_config *config)
 {
-	/* the worker may see one of the two before the other: harmless */
+	/* the worker may see one of them before another: harmless */
+	__atomic_store_n(&limiter->refusal_code, config->refusal_code, __ATOMIC_RELAXED);
 	__atomic_store_n(&limiter->source_rate, config->source_rate, __ATOMIC_RELAXED);
 	__atomic_store_n(&limiter->unsolicited_syn, config->unsolicited_syn, __ATOMIC_RELAXED);
 	__atomic_store_n(&limiter->rate, config->errors ? config->rate : 0, __ATOMIC_RELAXED);
@@ -145,6 +156,13 @@ bool icmp_answers_unsolicited(const struct icmp_limiter *limiter)
 {
 	return __atomic_load_n(&limiter->unsolicited_syn, __ATOMIC_RELAXED) ==
 	       ICMP_UNSOLICITED_UNREACHABLE;
+}
+
+enum answer icmp_refusal(const struct icmp_limiter *limiter)
+{
+	return __atomic_load_n(&limiter->refusal_code, __ATOMIC_RELAXED) == 0
+		       ? ANSWER_HOST_UNREACHABLE
+		       : ANSWER_ADMIN_PROHIBITED;
 }
 
 struct icmp_limiter *icmp_limiter_create(const struct icmp_config *config, int socket)

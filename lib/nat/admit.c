@@ -52,9 +52,6 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	struct session *session;
 	const struct tuple *tuple = &p->tuple;
 
-	if (mapping->subscriber->sessions >=
-	    __atomic_load_n(&limits.max_sessions_per_subscriber, __ATOMIC_RELAXED))
-		return VERDICT_SUBSCRIBER_LIMIT;
 	session = session_new(nat->sessions);
 	if (session == NULL)
 		return VERDICT_TABLE_FULL;
@@ -100,7 +97,7 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		return VERDICT_TABLE_FULL;
 	}
 	mapping->sessions++;
-	mapping->subscriber->sessions++;
+	limits_count(mapping, session);
 	nat->stats->sessions_created++;
 	p->session = session;
 	return VERDICT_COUNT;
@@ -119,16 +116,15 @@ static struct tuple inside_key(const struct tuple *tuple, enum dependence depend
 }
 
 /*
- * The mapping of a packet from the inside that a rule permits: an endpoint-independent one that
- * there is, whatever pool the rule names (RFC 4787 REQ-1); one that depends on the remote; or a new
- * one.
+ * The mapping of a packet from the inside that a rule permits, if its subscriber may have one
+ * session more: an endpoint-independent one that there is, whatever pool the rule names (RFC 4787
+ * REQ-1); one that depends on the remote; or a new one.
  */
 static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, struct pool *pool,
-				struct mapping **mapping)
+				struct subscriber **subscriber, struct mapping **mapping)
 {
 	struct tuple key = inside_key(tuple, ENDPOINT_INDEPENDENT);
-	struct subscriber *subscriber;
-	enum verdict verdict;
+	enum verdict verdict = VERDICT_COUNT;
 	enum dependence dependence;
 	const struct static_entry *entry = static_of_inside(tuple);
 
@@ -136,9 +132,12 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 		return fixed_static(nat, entry, mapping);
 	*mapping = mapping_find(nat, &key);
 	if (*mapping != NULL)
-		return VERDICT_COUNT;
-	verdict = subscriber_get(nat, tuple, pool, &subscriber);
-	if (verdict != VERDICT_COUNT)
+		*subscriber = (*mapping)->subscriber;
+	else
+		verdict = subscriber_get(nat, tuple, pool, subscriber);
+	if (verdict == VERDICT_COUNT)
+		verdict = limits_outbound(nat, *subscriber, tuple_proto(tuple));
+	if (verdict != VERDICT_COUNT || *mapping != NULL)
 		return verdict;
 	dependence = pool->mapping[nat_port_protocol(tuple_proto(tuple))];
 	if (dependence != ENDPOINT_INDEPENDENT) {
@@ -147,19 +146,21 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 		if (*mapping != NULL)
 			return VERDICT_COUNT;
 	}
-	return mapping_create(nat, subscriber, &key, mapping);
+	return mapping_create(nat, *subscriber, &key, tuple, mapping);
 }
 
-static enum verdict admit_outbound(struct nat *nat, struct packet *p)
+/* *subscriber is set once there is one. */
+static enum verdict admit_outbound(struct nat *nat, struct packet *p,
+				   struct subscriber **subscriber)
 {
+	enum verdict verdict = VERDICT_COUNT, limit = VERDICT_COUNT;
 	struct mapping *mapping;
-	enum verdict verdict = VERDICT_COUNT;
 	struct pool *pool;
 
 	p->direction = 0;
 	switch (rules_decide(&p->tuple, &pool)) {
 	case RULE_PERMIT:
-		verdict = get_mapping(nat, &p->tuple, pool, &mapping);
+		verdict = get_mapping(nat, &p->tuple, pool, subscriber, &mapping);
 		break;
 	case RULE_EXEMPT:
 		verdict = fixed_exempt(nat, &p->tuple, &mapping);
@@ -172,7 +173,13 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p)
 	if (verdict != VERDICT_COUNT)
 		return verdict;
 	mapping->sessions++; /* so that it stays while the session is made */
-	verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	if (mapping->fixed) {
+		*subscriber = mapping->subscriber;
+		limit = limits_outbound(nat, *subscriber, tuple_proto(&p->tuple));
+	}
+	verdict = limit != VERDICT_COUNT
+			  ? limit
+			  : create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 	mapping_put(nat, mapping);
 	if (verdict == VERDICT_COUNT && !tuple_has_ports(&p->tuple) &&
 	    !portless_is_only(nat, p->session)) {
@@ -209,9 +216,16 @@ rte_be32_t nat_static_for(const struct tuple *tuple)
 
 static enum verdict admit_through(struct nat *nat, struct packet *p, struct mapping *mapping)
 {
+	enum verdict verdict;
+
 	if (is_denied_inside(mapping, &p->tuple))
 		return VERDICT_DENIED_INBOUND;
-	return create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	verdict = limits_inbound(mapping);
+	if (verdict == VERDICT_COUNT)
+		verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	if (unlikely(verdict != VERDICT_COUNT))
+		refused_note(nat, mapping->subscriber, &mapping->inside, p, verdict);
+	return verdict;
 }
 
 static enum verdict admit_static(struct nat *nat, struct packet *p,
@@ -256,6 +270,7 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 {
 	const struct static_entry *entry;
 	enum verdict verdict = may_begin(p);
+	struct subscriber *subscriber = NULL;
 	uintptr_t value;
 
 	if (verdict != VERDICT_COUNT)
@@ -269,12 +284,15 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	/* what is undone below, and the session's own failure, need room */
 	if (!reclaim_has_room(nat->reclaim, 4))
 		return VERDICT_TABLE_FULL;
-	if (tuple_realm(&p->tuple) != REALM_OUTSIDE)
-		return admit_outbound(nat, p);
-	entry = fixed_find(&p->tuple);
-	if (entry != NULL)
-		return admit_static(nat, p, entry);
-	return admit_inbound(nat, p, nat_mapping_for(nat, &p->tuple));
+	if (tuple_realm(&p->tuple) == REALM_OUTSIDE) {
+		entry = fixed_find(&p->tuple);
+		return entry != NULL ? admit_static(nat, p, entry)
+				     : admit_inbound(nat, p, nat_mapping_for(nat, &p->tuple));
+	}
+	verdict = admit_outbound(nat, p, &subscriber);
+	if (unlikely(verdict != VERDICT_COUNT))
+		refused_note(nat, subscriber, &p->tuple, p, verdict);
+	return verdict;
 }
 
 void nat_withdraw(struct nat *nat, struct session *session)

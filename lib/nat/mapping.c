@@ -24,57 +24,17 @@ struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
 				  ~(uintptr_t)1);
 }
 
-/* A port of the block; a static mapping's is left out, and found so once a block. */
-static int32_t take_from(struct nat *nat, struct block *block, enum port_protocol protocol)
-{
-	static const uint8_t number[PORT_PROTOCOLS] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
-	int32_t port = port_take(block, protocol, &nat->random);
-
-	if (likely(pool_address_statics(block->address) == POOL_STATIC_NONE))
-		return port;
-	while (port >= 0 && static_port(block->address, number[protocol], (uint16_t)port)) {
-		port_reserve(block, protocol);
-		port = port_take(block, protocol, &nat->random);
-	}
-	return port;
-}
-
-/* A port in one of the subscriber's blocks, the newest first; or in a new block. */
-static enum verdict take_port(struct nat *nat, struct subscriber *subscriber,
-			      enum port_protocol protocol, struct block **block, uint16_t *port)
-{
-	struct pool *pool = subscriber->address->pool;
-	int32_t taken;
-
-	for (*block = subscriber->blocks; *block != NULL; *block = (*block)->next) {
-		taken = take_from(nat, *block, protocol);
-		if (taken >= 0) {
-			*port = (uint16_t)taken;
-			return VERDICT_COUNT;
-		}
-	}
-	if (subscriber->blocks_n >= pool->config.max_blocks_per_subscriber)
-		return VERDICT_SUBSCRIBER_LIMIT;
-	*block = block_take(subscriber->address, nat->home, subscriber, &nat->random, nat->now_ms);
-	if (*block == NULL)
-		return VERDICT_NO_PORT;
-	(*block)->next = subscriber->blocks;
-	subscriber->blocks = *block;
-	subscriber->blocks_n++;
-	taken = take_from(nat, *block, protocol);
-	*port = (uint16_t)taken;
-	return taken >= 0 ? VERDICT_COUNT : VERDICT_NO_PORT;
-}
-
 static void give_port(struct nat *nat, struct mapping *mapping)
 {
+	enum port_protocol protocol = nat_port_protocol(tuple_proto(&mapping->outside));
+
 	if (mapping->block == NULL) {
 		if (!mapping->fixed)
 			__atomic_store_n(&nat->portless, nat->portless - 1, __ATOMIC_RELAXED);
 		return;
 	}
-	port_give(mapping->block, nat_port_protocol(tuple_proto(&mapping->outside)),
-		  rte_be_to_cpu_16(mapping->outside.dport));
+	if (port_give(mapping->block, protocol, rte_be_to_cpu_16(mapping->outside.dport)))
+		mapping->subscriber->ports[protocol]--;
 	mapping->block->idle_since = clock_seconds(nat->now_ms);
 }
 
@@ -133,43 +93,40 @@ static enum verdict publish(struct nat *nat, struct mapping *mapping)
 }
 
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
-			    const struct tuple *inside, struct mapping **created)
+			    const struct tuple *inside, const struct tuple *remote,
+			    struct mapping **created)
 {
-	uint8_t protocol = tuple_proto(inside);
+	enum port_protocol protocol = nat_port_protocol(tuple_proto(inside));
 	struct mapping *mapping;
-	struct block *block = NULL;
 	enum verdict verdict;
-	uint16_t port = 0;
 
 	if (!reclaim_has_room(nat->reclaim, 1))
 		return VERDICT_TABLE_FULL;
 	mapping = slab_take(nat->mappings);
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
+	memset(mapping, 0, sizeof(*mapping));
+	mapping->inside = *inside;
 	if (pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE)
 		verdict = VERDICT_NO_ADDRESS; /* until its blocks are idle: then it has another */
 	else if (tuple_has_ports(inside))
-		verdict = take_port(nat, subscriber, nat_port_protocol(protocol), &block, &port);
+		verdict = port_for_mapping(nat, subscriber, remote, mapping);
 	else
 		verdict = portless_check(nat, subscriber, inside);
 	if (verdict != VERDICT_COUNT) {
 		slab_give(nat->mappings, mapping);
 		return verdict;
 	}
-	memset(mapping, 0, sizeof(*mapping));
-	mapping->inside = *inside;
-	mapping->outside = (struct tuple){
-		.dst = subscriber->address->address,
-		.dport = rte_cpu_to_be_16(port),
-		.proto_realm = proto_realm(protocol, REALM_OUTSIDE),
-	};
-	if (block == NULL) {
-		mapping->outside.src = inside->dst;
+	if (!tuple_has_ports(inside)) {
+		mapping->outside = (struct tuple){
+			.src = inside->dst,
+			.dst = subscriber->address->address,
+			.proto_realm = proto_realm(tuple_proto(inside), REALM_OUTSIDE),
+		};
 		__atomic_store_n(&nat->portless, nat->portless + 1, __ATOMIC_RELAXED);
 	}
 	mapping->subscriber = subscriber;
-	mapping->block = block;
-	mapping->filtering = subscriber->address->pool->filtering[nat_port_protocol(protocol)];
+	mapping->filtering = subscriber->address->pool->filtering[protocol];
 	*created = mapping;
 	return publish(nat, mapping);
 }

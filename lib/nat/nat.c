@@ -7,43 +7,6 @@
 #include "rules.h"
 #include "statics.h"
 
-static const struct config_row rows[] = {
-	{.key = "max-sessions",
-	 .type = CONFIG_UINT,
-	 .offset = offsetof(struct limits_config, max_sessions),
-	 .preset = "262144",
-	 .min = 1024,
-	 .max = 67108864,
-	 .help = "Sessions of all subscribers together; memory is set aside."},
-	{.key = "max-subscribers",
-	 .type = CONFIG_UINT,
-	 .offset = offsetof(struct limits_config, max_subscribers),
-	 .preset = "65536",
-	 .min = 16,
-	 .max = 16777216,
-	 .help = "Subscribers at a time; memory is set aside."},
-	{.key = "max-sessions-per-subscriber",
-	 .type = CONFIG_UINT,
-	 .offset = offsetof(struct limits_config, max_sessions_per_subscriber),
-	 .preset = "32768",
-	 .min = 1,
-	 .max = 67108864,
-	 .reload = true,
-	 .help = "Sessions that one subscriber may have.",
-	 .rfc = "RFC 6888 REQ-4"},
-};
-
-const struct config_section limits_config_section = {
-	.name = "limits",
-	.help = "How much state there may be.",
-	.size = sizeof(struct limits_config),
-	.row = rows,
-	.n = RTE_DIM(rows),
-};
-
-struct limits_config limits = {
-	.max_sessions = 262144, .max_subscribers = 65536, .max_sessions_per_subscriber = 32768};
-
 struct nat *nats[WORKERS_MAX];
 
 static void session_ended(void *context, struct session *session)
@@ -53,7 +16,7 @@ static void session_ended(void *context, struct session *session)
 
 	nat->stats->sessions_destroyed++;
 	alg_end(nat, session);
-	mapping->subscriber->sessions--;
+	limits_uncount(mapping, session);
 	remotes_remove(nat, mapping, session->tuple[1].src);
 	mapping_put(nat, mapping);
 }
@@ -101,10 +64,11 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
 	nat->algs = algs_create(socket);
+	nat->refused = refused_create(socket);
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
 	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
 	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
-	    nat->algs == NULL || random_init(&nat->random) != 0) {
+	    nat->refused == NULL || nat->algs == NULL || random_init(&nat->random) != 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
@@ -124,6 +88,7 @@ void nat_destroy(struct nat *nat)
 	slab_destroy(nat->subscribers);
 	wheel_destroy(nat->idle);
 	algs_destroy(nat->algs);
+	refused_destroy(nat->refused);
 	rte_free(nat);
 }
 

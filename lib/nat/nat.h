@@ -11,6 +11,7 @@
 #include "packet.h"
 #include "pool.h"
 #include "random.h"
+#include "refused.h"
 #include "session.h"
 #include "slab.h"
 #include "stats.h"
@@ -31,7 +32,11 @@
 struct limits_config {
 	uint32_t max_sessions; /* of all workers together */
 	uint32_t max_subscribers;
+	/* of one subscriber; those of a protocol and the rate: 0 is no limit */
 	uint32_t max_sessions_per_subscriber;
+	uint32_t max_sessions_of[PORT_PROTOCOLS];
+	uint32_t session_rate, session_burst; /* a second; at once, 0: a second's */
+	uint32_t max_inbound_sessions_per_mapping;
 };
 extern const struct config_section limits_config_section;
 
@@ -44,9 +49,12 @@ struct subscriber {
 	struct block *blocks; /* the newest first */
 	uint32_t blocks_n;
 	uint32_t mappings, sessions;
-	uint32_t created;      /* seconds */
-	uint32_t expectations; /* of ALGs */
-	bool queued;           /* in the wheel of subscribers with an idle block */
+	uint32_t sessions_of[PORT_PROTOCOLS], ports[PORT_PROTOCOLS];
+	uint32_t tokens, tokens_ms; /* of its set-up rate */
+	uint32_t created;           /* seconds */
+	uint32_t expectations;      /* of ALGs */
+	struct refusals refusals;
+	bool queued; /* in the wheel of subscribers with an idle block */
 	bool live;
 } __rte_cache_aligned;
 
@@ -56,8 +64,9 @@ struct subscriber {
  * ports (portless.c) has the remote's address on both sides.
  */
 struct mapping {
-	struct tuple inside;  /* src, sport, protocol, realm; dst and dport as above, or 0 */
-	struct tuple outside; /* dst, dport, protocol; the rest is 0 */
+	struct tuple inside; /* src, sport, protocol, realm; dst and dport as above, or 0 */
+	/* dst, dport, protocol; where ports are overloaded the remote in src, sport, else 0 */
+	struct tuple outside;
 	struct subscriber *subscriber;
 	struct block *block; /* NULL: it takes no port of a pool */
 	uint32_t sessions;
@@ -66,8 +75,11 @@ struct mapping {
 	uint8_t filtering;     /* enum dependence */
 	bool fixed;            /* exempted or static (fixed.c) */
 	bool keeps_ports;      /* of the whole address: a session keeps its port */
+	uint16_t inbound;      /* of the sessions: begun from the outside */
 	uint16_t expectations; /* of ALGs: each counts among the sessions too */
 } __rte_cache_aligned;
+
+_Static_assert(sizeof(struct mapping) == 64, "a mapping is one cache line");
 
 /* The state of one home. */
 struct nat {
@@ -79,7 +91,8 @@ struct nat {
 	struct table *remotes;
 	struct table *subscriber_table;
 	struct slab *subscribers;
-	struct wheel *idle; /* subscribers with an idle block */
+	struct wheel *idle;      /* subscribers with an idle block */
+	struct refused *refused; /* who was refused, and what is to be said of it */
 	struct reclaim *reclaim;
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
@@ -144,7 +157,10 @@ void nat_withdraw(struct nat *nat, struct session *session);
  * thread asked for. Bounded work. */
 void nat_poll(struct nat *nat, uint64_t now_ms);
 
-/* ---- subscriber.c, mapping.c, remotes.c: used inside nat only ---- */
+/* Control thread: takes over what a reload may change. */
+void limits_reload(const struct limits_config *config);
+
+/* ---- subscriber.c, mapping.c, port.c, limits.c, remotes.c: used inside nat only ---- */
 
 /* The subscriber that a packet from the inside is of, in the pool. */
 enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
@@ -157,14 +173,35 @@ void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
 
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
+/* `remote` is in dst and dport. */
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
-			    const struct tuple *inside, struct mapping **mapping);
+			    const struct tuple *inside, const struct tuple *remote,
+			    struct mapping **mapping);
 /* One without a port of a pool, which keeps the ports of its sessions. */
 enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
 				  const struct tuple *inside, const struct tuple *outside,
 				  struct mapping **mapping);
 /* One session less; the last one takes the mapping with it. */
 void mapping_put(struct nat *nat, struct mapping *mapping);
+
+/*
+ * A port for a new mapping: in one of the subscriber's blocks, else in a new one, else, where the
+ * pool overloads, one in use towards other remotes. The mapping's inside is set; sets its block and
+ * outside.
+ */
+enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
+			      const struct tuple *remote, struct mapping *mapping);
+
+/* Whether the subscriber may begin a session (VERDICT_COUNT); its rate is charged. */
+enum verdict limits_outbound(struct nat *nat, struct subscriber *subscriber, uint8_t protocol);
+/* Whether an outsider may begin a session through the mapping. */
+enum verdict limits_inbound(const struct mapping *mapping);
+/* A session more, or less. */
+void limits_count(struct mapping *mapping, const struct session *session);
+void limits_uncount(struct mapping *mapping, const struct session *session);
+bool limits_ports_left(const struct subscriber *subscriber, enum port_protocol protocol);
+/* A new subscriber's rate. */
+void limits_begin(struct subscriber *subscriber, uint64_t now_ms);
 
 /* Counts a session of the mapping with a remote address. 0, or -ENOSPC. */
 int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);

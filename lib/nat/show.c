@@ -277,13 +277,19 @@ CMD_REGISTER(subscriber_cmd);
 
 static json_t *mapping_json(const struct mapping *mapping, uint32_t now)
 {
-	return json_pack(
+	json_t *json = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
 		text_protocol(tuple_proto(&mapping->outside)), "inside",
 		address_json(mapping->inside.src), "inside_port", port_json(mapping->inside.sport),
 		"outside", address_json(mapping->outside.dst), "outside_port",
 		port_json(mapping->outside.dport), "realm", (int)tuple_realm(&mapping->inside),
 		"sessions", (int)mapping->sessions, "age", (int)(now - mapping->created));
+
+	if (mapping->inside.dst != 0) { /* it depends on the remote; port 0: on its address only */
+		json_object_set_new(json, "remote", address_json(mapping->inside.dst));
+		json_object_set_new(json, "remote_port", port_json(mapping->inside.dport));
+	}
+	return json;
 }
 
 /* The mappings of an endpoint: of its public side, or of the inside one in any realm. */

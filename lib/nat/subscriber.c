@@ -26,6 +26,7 @@ static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
 		slab_give(nat->subscribers, subscriber);
 		return VERDICT_TABLE_FULL;
 	}
+	limits_begin(subscriber, nat->now_ms);
 	__atomic_store_n(&subscriber->live, true, __ATOMIC_RELEASE);
 	/* if its first session is refused, nothing else will look at it again */
 	subscriber_check_later(nat, subscriber);

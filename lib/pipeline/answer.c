@@ -10,6 +10,8 @@ void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what
 	struct rte_mbuf *error;
 	uint32_t nexthop;
 
+	if (what == ANSWER_REFUSAL)
+		what = icmp_refusal(pipeline->limiter);
 	if (!icmp_error_allowed(p)) {
 		stats->answers_suppressed++;
 		return;

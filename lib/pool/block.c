@@ -36,10 +36,25 @@ static inline uint32_t select_bit(uint64_t word, uint32_t n)
 
 /* ---- blocks ---- */
 
-/* Takes one of the address's free blocks, each as likely as the next; its number, or -1. */
-static int32_t take_free(struct pool_address *address, struct random *random)
+/* The bits of word i that stand for numbers from first to end - 1. */
+static uint64_t mask_of(uint32_t i, uint32_t first, uint32_t end)
 {
-	uint32_t words = (address->pool->blocks_per_address + WORD_BITS - 1) / WORD_BITS;
+	uint32_t base = i * WORD_BITS;
+	uint64_t mask = UINT64_MAX;
+
+	if (first > base)
+		mask = first - base < WORD_BITS ? mask << (first - base) : 0;
+	if (end < base + WORD_BITS)
+		mask &= end > base ? UINT64_MAX >> (base + WORD_BITS - end) : 0;
+	return mask;
+}
+
+/* Takes one of the address's free blocks from first to end - 1, each as likely as the next; its
+ * number, or -1. */
+static int32_t take_free(struct pool_address *address, uint32_t first, uint32_t end,
+			 struct random *random)
+{
+	uint32_t words = (end + WORD_BITS - 1) / WORD_BITS;
 	uint64_t free[FREE_WORDS_MAX];
 
 	for (;;) {
@@ -47,7 +62,8 @@ static int32_t take_free(struct pool_address *address, struct random *random)
 		uint64_t bit;
 
 		for (uint32_t i = 0; i < words; i++) {
-			free[i] = __atomic_load_n(&address->free[i], __ATOMIC_RELAXED);
+			free[i] = __atomic_load_n(&address->free[i], __ATOMIC_RELAXED) &
+				  mask_of(i, first, end);
 			total += (uint32_t)__builtin_popcountll(free[i]);
 		}
 		if (total == 0)
@@ -66,10 +82,11 @@ static int32_t take_free(struct pool_address *address, struct random *random)
 	}
 }
 
-struct block *block_take(struct pool_address *address, uint32_t worker, void *holder,
-			 struct random *random, uint64_t now_ms)
+struct block *block_take_among(struct pool_address *address, uint32_t first, uint32_t end,
+			       uint32_t worker, void *holder, struct random *random,
+			       uint64_t now_ms)
 {
-	int32_t number = take_free(address, random);
+	int32_t number = take_free(address, first, end, random);
 	struct block *block;
 
 	if (number < 0)
@@ -81,7 +98,7 @@ struct block *block_take(struct pool_address *address, uint32_t worker, void *ho
 	block->next = NULL;
 	block->since_ms = now_ms;
 	block->idle_since = 0;
-	block->idle_queued = false;
+	block->overloaded = 0;
 	__atomic_store_n(&address->home[number], (uint8_t)(worker + 1), __ATOMIC_RELAXED);
 	return block;
 }
@@ -96,6 +113,13 @@ static void forget_reserved(struct block *block)
 			__atomic_store_n(&block->bitmap[p * words + i], 0, __ATOMIC_RELAXED);
 		block->reserved[p] = 0;
 	}
+}
+
+struct block *block_take(struct pool_address *address, uint32_t worker, void *holder,
+			 struct random *random, uint64_t now_ms)
+{
+	return block_take_among(address, 0, address->pool->blocks_per_address, worker, holder,
+				random, now_ms);
 }
 
 void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
@@ -130,15 +154,24 @@ static void put_back(struct block *block)
 			  1ULL << block->number % WORD_BITS, __ATOMIC_RELEASE);
 }
 
+/* Blocks that may rest at one worker: its share (RFC 6888 REQ-8 asks for a knob). */
+static uint32_t resting_max(const struct pool *pool)
+{
+	uint32_t ports = pool->config.max_resting_ports;
+
+	return ports == 0 ? UINT32_MAX : (ports >> pool->block_shift) / pools_workers();
+}
+
 static void pool_poll_one(struct pool *pool, uint32_t worker, uint64_t now_ms)
 {
 	struct resting *resting = &pool->resting[worker];
 	uint64_t rest_ms = (uint64_t)pool->config.port_reuse_timeout * 1000;
+	uint32_t most = resting_max(pool);
 
 	for (uint32_t i = 0; i < POOL_POLL_MAX; i++) {
 		struct block *block = resting->first;
 
-		if (block == NULL || block->since_ms + rest_ms > now_ms)
+		if (block == NULL || (block->since_ms + rest_ms > now_ms && resting->n <= most))
 			return;
 		/* out of the queue first: from put_back() on it may be another worker's */
 		resting->first = block->next;
@@ -191,6 +224,28 @@ int32_t port_take(struct block *block, enum port_protocol protocol, struct rando
 	return (int32_t)(block->first_port + (word - bitmap(block, protocol)) * WORD_BITS + place);
 }
 
+int32_t port_take_parity(struct block *block, enum port_protocol protocol, bool odd,
+			 struct random *random)
+{
+	/* the places of such ports, as the block may begin with an odd one */
+	uint64_t mask = odd != (block->first_port & 1) ? 0xaaaaaaaaaaaaaaaa : 0x5555555555555555;
+	uint64_t *words = bitmap(block, protocol);
+	uint32_t free = 0, i = 0, n, count, place;
+
+	for (uint32_t w = 0; w < block->ports / WORD_BITS; w++)
+		free += (uint32_t)__builtin_popcountll(~words[w] & mask);
+	if (free == 0)
+		return -1;
+	n = random_below(random, free);
+	while (n >= (count = (uint32_t)__builtin_popcountll(~words[i] & mask))) {
+		n -= count;
+		i++;
+	}
+	place = select_bit(~words[i] & mask, n);
+	set_bit(block, protocol, &words[i], 1ULL << place);
+	return (int32_t)(block->first_port + i * WORD_BITS + place);
+}
+
 bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t port)
 {
 	uint32_t place = (uint32_t)port - block->first_port;
@@ -209,15 +264,47 @@ void port_reserve(struct block *block, enum port_protocol protocol)
 	block->reserved[protocol]++;
 }
 
-void port_give(struct block *block, enum port_protocol protocol, uint16_t port)
+/* How many use the port beyond the first. */
+static uint16_t *sharers(const struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	const struct pool *pool = block->address->pool;
+	size_t row = (size_t)(block - pool->block) * PORT_PROTOCOLS + protocol;
+
+	return &pool->sharers[(row << pool->block_shift) + (port - block->first_port)];
+}
+
+static void count_overloaded(struct block *block, int change)
+{
+	__atomic_store_n(&block->overloaded, (uint16_t)(block->overloaded + change),
+			 __ATOMIC_RELAXED);
+}
+
+bool port_share(struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	uint16_t *users = sharers(block, protocol, port);
+
+	if (block->overloaded == UINT16_MAX)
+		return false;
+	++*users;
+	count_overloaded(block, 1);
+	return true;
+}
+
+bool port_give(struct block *block, enum port_protocol protocol, uint16_t port)
 {
 	uint32_t place = (uint32_t)port - block->first_port;
 	uint64_t *word = &bitmap(block, protocol)[place / WORD_BITS];
 	uint64_t bit = 1ULL << place % WORD_BITS;
 
 	RTE_ASSERT(place < block->ports && (*word & bit) != 0);
+	if (block->address->pool->sharers != NULL && *sharers(block, protocol, port) > 0) {
+		--*sharers(block, protocol, port);
+		count_overloaded(block, -1);
+		return false;
+	}
 	__atomic_store_n(word, *word & ~bit, __ATOMIC_RELAXED);
 	__atomic_store_n(&block->used[protocol], block->used[protocol] - 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 bool port_in_use(const struct block *block, enum port_protocol protocol, uint16_t port)

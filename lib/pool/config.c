@@ -17,6 +17,7 @@
 #define DEPENDENCES "endpoint-independent", "address-dependent", "address-and-port-dependent"
 
 const char *const dependence_names[] = {DEPENDENCES, NULL};
+static const char *const pooling_names[] = {"paired", "soft", NULL};
 static const char *const override_names[] = {"as-pool", DEPENDENCES, NULL};
 
 #define OVERRIDE(name, array, protocol, text)                                                 \
@@ -24,6 +25,12 @@ static const char *const override_names[] = {"as-pool", DEPENDENCES, NULL};
 		.key = name, .type = CONFIG_CHOICE, .words = override_names,                  \
 		.offset = offsetof(struct pool_config, array[protocol]), .preset = "as-pool", \
 		.help = text, .rfc = "RFC 5382 REQ-3"                                         \
+	}
+
+#define LIMIT(name, field, most, text)                                                           \
+	{                                                                                        \
+		.key = name, .type = CONFIG_UINT, .offset = offsetof(struct pool_config, field), \
+		.preset = "0", .max = most, .help = text, .rfc = "RFC 6888 REQ-4"                \
 	}
 
 static const struct config_row rows[] = {
@@ -113,6 +120,56 @@ static const struct config_row rows[] = {
 	 .help = "Translate protocols without ports (GRE, ESP, SCTP, ...) by address alone: one "
 		 "subscriber at a time for each public address, remote and protocol.",
 	 .rfc = "RFC 6888 REQ-1"},
+	{.key = "address-pooling",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct pool_config, address_pooling),
+	 .preset = "paired",
+	 .words = pooling_names,
+	 .help = "Whether a subscriber whose public address is used up is refused (paired), or "
+		 "gets ports on another address too (soft).",
+	 .rfc = "RFC 4787 REQ-2, RFC 7857 section 4"},
+	{.key = "port-overloading",
+	 .type = CONFIG_BOOL,
+	 .offset = offsetof(struct pool_config, port_overloading),
+	 .preset = "no",
+	 .help = "Once a subscriber's ports are used up, use them again towards other remote "
+		 "endpoints; for protocols with mapping and filtering "
+		 "address-and-port-dependent.",
+	 .rfc = "RFC 7857 section 3"},
+	{.key = "port-parity",
+	 .type = CONFIG_BOOL,
+	 .offset = offsetof(struct pool_config, port_parity),
+	 .preset = "no",
+	 .help = "Give even source ports even public ports and odd ones odd ports, while there "
+		 "are any.",
+	 .rfc = "RFC 4787 REQ-4, RFC 7857 section 8"},
+	{.key = "keep-port-range",
+	 .type = CONFIG_BOOL,
+	 .offset = offsetof(struct pool_config, keep_port_range),
+	 .preset = "no",
+	 .help = "Give source ports below 1024 public ports below 1024 and others the others, "
+		 "while there are any.",
+	 .rfc = "RFC 4787 REQ-3 a"},
+	LIMIT("max-ports-per-subscriber", max_ports, 65536 * 3,
+	      "Public ports that one subscriber may use, of all protocols. 0: no limit."),
+	LIMIT("max-ports-tcp", max_ports_of[PORT_TCP], 65536,
+	      "TCP ports that one subscriber may use. 0: no limit."),
+	LIMIT("max-ports-udp", max_ports_of[PORT_UDP], 65536,
+	      "UDP ports that one subscriber may use. 0: no limit."),
+	LIMIT("max-ports-icmp", max_ports_of[PORT_ICMP], 65536,
+	      "ICMP identifiers that one subscriber may use. 0: no limit."),
+	LIMIT("max-sessions-per-subscriber", max_sessions, 67108864,
+	      "Sessions that one subscriber may have. 0: as limits.max-sessions-per-subscriber."),
+	LIMIT("session-rate", session_rate, 1000000,
+	      "Sessions a second that one subscriber may begin. 0: as limits.session-rate."),
+	{.key = "max-resting-ports",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct pool_config, max_resting_ports),
+	 .preset = "0",
+	 .max = UINT32_MAX,
+	 .help = "Public ports of the pool that may rest at a time; beyond, those that rested "
+		 "longest are free at once. 0: no limit.",
+	 .rfc = "RFC 6888 REQ-8"},
 };
 
 const struct config_section pool_config_section = {
@@ -138,6 +195,14 @@ uint8_t pool_filtering(const struct pool_config *config, enum port_protocol prot
 	/* nothing from the outside begins an ICMP session */
 	return protocol == PORT_ICMP ? ENDPOINT_INDEPENDENT
 				     : resolve(config->filtering, config->filtering_of[protocol]);
+}
+
+bool pool_overloads(const struct pool_config *config, enum port_protocol protocol)
+{
+	return config->port_overloading &&
+	       pool_mapping(config, protocol) == ADDRESS_AND_PORT_DEPENDENT &&
+	       (protocol == PORT_ICMP ||
+		pool_filtering(config, protocol) == ADDRESS_AND_PORT_DEPENDENT);
 }
 
 #define RANGE_TEXT_SIZE (2 * TEXT_IPV4_SIZE)
@@ -186,6 +251,28 @@ static int check_numbers(const struct pool_config *config, uint32_t i, struct co
 		snprintf(error->found, sizeof(error->found), "%u-%u", ports->first, ports->last);
 		return refuse(error, i, "port-range", "at least one block of %u ports",
 			      config->block_size);
+	}
+	return 0;
+}
+
+static int check_modes(const struct pool_config *config, uint32_t i, struct config_error *error)
+{
+	const struct config_range *ports = &config->port_range;
+
+	/* RFC 7857 section 3: only the remote endpoint tells two users of a port apart */
+	if (config->port_overloading && !pool_overloads(config, PORT_TCP) &&
+	    !pool_overloads(config, PORT_UDP)) {
+		snprintf(error->found, sizeof(error->found), "yes");
+		return refuse(error, i, "port-overloading",
+			      "mapping and filtering address-and-port-dependent with it, of tcp "
+			      "or udp at least");
+	}
+	if (config->keep_port_range && (ports->first >= LOW_PORTS || ports->last <= LOW_PORTS ||
+					(LOW_PORTS - ports->first) % config->block_size != 0)) {
+		snprintf(error->found, sizeof(error->found), "yes");
+		return refuse(error, i, "keep-port-range",
+			      "a port-range from whole blocks below 1024 to ports above it, such "
+			      "as 512-65535 in blocks of 512");
 	}
 	return 0;
 }
@@ -295,6 +382,8 @@ int pools_check(const struct pool_config *config, uint32_t n, struct config_erro
 		bad = check_name(config, i, error);
 		if (bad == 0)
 			bad = check_numbers(&config[i], i, error);
+		if (bad == 0)
+			bad = check_modes(&config[i], i, error);
 		if (bad == 0)
 			bad = check_addresses(&config[i], i, error);
 		for (uint32_t r = 0; r < config[i].addresses.n && bad == 0; r++)

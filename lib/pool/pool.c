@@ -60,6 +60,7 @@ static int allocate(struct pool *pool)
 {
 	size_t addresses = pool->addresses;
 	size_t blocks = addresses * pool->blocks_per_address;
+	size_t sharers_size = (blocks << pool->block_shift) * PORT_PROTOCOLS * sizeof(uint16_t);
 	size_t words = addresses * ((pool->blocks_per_address + 63) / 64) +
 		       blocks * (pool->config.block_size / 64) * PORT_PROTOCOLS;
 
@@ -68,15 +69,20 @@ static int allocate(struct pool *pool)
 	pool->block = rte_zmalloc("pool", blocks * sizeof(*pool->block), RTE_CACHE_LINE_SIZE);
 	pool->bitmap = rte_zmalloc("pool", words * sizeof(*pool->bitmap), RTE_CACHE_LINE_SIZE);
 	pool->home = rte_zmalloc("pool", blocks, RTE_CACHE_LINE_SIZE);
+	if (pool_overloads(&pool->config, PORT_TCP) || pool_overloads(&pool->config, PORT_UDP) ||
+	    pool_overloads(&pool->config, PORT_ICMP))
+		pool->sharers = rte_zmalloc("pool", sharers_size, RTE_CACHE_LINE_SIZE);
 	pool->resting =
 		rte_zmalloc("pool", workers_n * sizeof(*pool->resting), RTE_CACHE_LINE_SIZE);
-	if (pool->address == NULL || pool->block == NULL || pool->bitmap == NULL ||
-	    pool->home == NULL || pool->resting == NULL) {
-		LOG(ERR, "pool %s: its blocks need %zu MB of memory", pool->name,
-		    (blocks * sizeof(*pool->block) + words * sizeof(*pool->bitmap)) >> 20);
-		return -ENOMEM;
-	}
-	return 0;
+	if (pool->address != NULL && pool->block != NULL && pool->bitmap != NULL &&
+	    pool->home != NULL && pool->resting != NULL &&
+	    (pool->sharers != NULL || !pool->config.port_overloading))
+		return 0;
+	LOG(ERR, "pool %s: its blocks need %zu MB of memory", pool->name,
+	    (blocks * sizeof(*pool->block) + words * sizeof(*pool->bitmap) +
+	     (pool->config.port_overloading ? sharers_size : 0)) >>
+		    20);
+	return -ENOMEM;
 }
 
 static int set_up(struct pool *pool, const struct pool_config *config)
@@ -98,9 +104,12 @@ static int set_up(struct pool *pool, const struct pool_config *config)
 	for (int p = 0; p < PORT_PROTOCOLS; p++) {
 		pool->mapping[p] = pool_mapping(config, p);
 		pool->filtering[p] = pool_filtering(config, p);
+		pool->overloads[p] = pool_overloads(config, p);
 	}
 	pool->block_shift = (uint32_t)__builtin_ctz(config->block_size);
 	pool->blocks_per_address = ports >> pool->block_shift;
+	if (config->keep_port_range)
+		pool->low_blocks = (LOW_PORTS - config->port_range.first) >> pool->block_shift;
 	for (uint32_t i = 0; i < ranges; i++)
 		pool->addresses += range[i].last - range[i].first + 1;
 	error = allocate(pool);
@@ -167,6 +176,7 @@ void pools_teardown(void)
 		rte_free(pools[i].bitmap);
 		rte_free(pools[i].home);
 		rte_free(pools[i].resting);
+		rte_free(pools[i].sharers);
 	}
 	rte_free(pools);
 	rte_free(runs);
@@ -180,6 +190,11 @@ void pools_teardown(void)
 uint32_t pools_count(void)
 {
 	return pools_n;
+}
+
+uint32_t pools_workers(void)
+{
+	return workers_n;
 }
 
 struct pool *pool_get(uint32_t i)
@@ -318,6 +333,8 @@ static void add_ports(const struct pool_address *address, struct pool_usage *usa
 		/* a home is one byte: the blocks of a quiet pool are not touched */
 		if (__atomic_load_n(&address->home[b], __ATOMIC_RELAXED) == 0)
 			continue;
+		usage->overloaded +=
+			__atomic_load_n(&address->block[b].overloaded, __ATOMIC_RELAXED);
 		for (uint32_t p = 0; p < PORT_PROTOCOLS; p++)
 			usage->ports_used[p] +=
 				__atomic_load_n(&address->block[b].used[p], __ATOMIC_RELAXED);

@@ -40,7 +40,10 @@ enum port_protocol { PORT_TCP, PORT_UDP, PORT_ICMP, PORT_PROTOCOLS };
  * uses it too (RFC 4787 section 4.1); to a filter, as it decides who may send inside (section 5).
  */
 enum dependence { ENDPOINT_INDEPENDENT, ADDRESS_DEPENDENT, ADDRESS_AND_PORT_DEPENDENT };
+enum pooling { POOLING_PAIRED, POOLING_SOFT };
 #define DEPENDENCE_OF_POOL 0 /* an override that is none; others are the dependence + 1 */
+
+#define LOW_PORTS 1024 /* RFC 4787 REQ-3 a: below are the well-known ports */
 
 /* The configuration of one pool: an element of the "pools" list. */
 struct pool_config {
@@ -57,6 +60,14 @@ struct pool_config {
 	uint32_t mapping_of[PORT_PROTOCOLS], filtering_of[PORT_ICMP];
 	bool other_protocols;     /* those without ports: by address alone */
 	struct timeouts timeouts; /* 0: as for all */
+	uint32_t address_pooling; /* enum pooling */
+	bool port_overloading;
+	bool port_parity, keep_port_range;
+	/* of one subscriber, in all and by protocol; 0: no limit */
+	uint32_t max_ports, max_ports_of[PORT_PROTOCOLS];
+	/* of one subscriber; 0: as `limits` says */
+	uint32_t max_sessions, session_rate;
+	uint32_t max_resting_ports; /* of the pool and each protocol; 0: no limit */
 };
 
 extern const struct config_section pool_config_section;
@@ -81,7 +92,7 @@ struct block {
 
 	uint64_t since_ms; /* taken at; while resting: released at */
 	uint16_t used[PORT_PROTOCOLS];
-	bool idle_queued;
+	uint16_t overloaded; /* users of ports beyond the first of each; relaxed */
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct block) == RTE_CACHE_LINE_SIZE, "a block is one cache line");
@@ -117,11 +128,14 @@ struct pool {
 	struct pool_config config; /* without the lists and the name, which are above */
 	/* enum dependence, overrides taken in */
 	uint8_t mapping[PORT_PROTOCOLS], filtering[PORT_PROTOCOLS];
-	struct resting *resting; /* by worker */
+	bool overloads[PORT_PROTOCOLS]; /* RFC 7857 section 3 */
+	uint32_t low_blocks;            /* of an address: those below port 1024, if they are kept */
+	struct resting *resting;        /* by worker */
 	/* the memory that the addresses and blocks point into */
 	struct block *block;
 	uint64_t *bitmap;
 	uint8_t *home;
+	uint16_t *sharers; /* by block, protocol, port: users beyond the first; NULL: never */
 	/* blocks of all addresses held or resting; atomic, relaxed */
 	uint32_t blocks_taken __rte_cache_aligned;
 };
@@ -150,6 +164,8 @@ uint8_t pool_mapping(const struct pool_config *config, enum port_protocol protoc
 uint8_t pool_filtering(const struct pool_config *config, enum port_protocol protocol);
 /* Whether any pool has timeouts of its own. */
 bool pools_have_timeouts(void);
+/* Whether the same public port may serve several remote endpoints. */
+bool pool_overloads(const struct pool_config *config, enum port_protocol protocol);
 /* Whether any pool filters a protocol so. */
 bool pools_filter_by(enum dependence dependence);
 
@@ -157,6 +173,7 @@ bool pools_filter_by(enum dependence dependence);
 extern const char *const dependence_names[];
 
 uint32_t pools_count(void);
+uint32_t pools_workers(void);
 /* NULL past the last. */
 struct pool *pool_get(uint32_t i);
 struct pool *pool_by_name(const char *name);
@@ -184,6 +201,7 @@ int block_home(const struct block *block);
 struct pool_usage {
 	uint64_t ports_used[PORT_PROTOCOLS];
 	uint64_t ports_total; /* per protocol */
+	uint64_t overloaded;  /* users of ports beyond the first of each */
 	uint32_t blocks_total, blocks_taken, blocks_resting;
 	uint32_t subscribers;
 };
@@ -212,6 +230,11 @@ void pool_address_leave(struct pool_address *address);
 struct block *block_take(struct pool_address *address, uint32_t worker, void *holder,
 			 struct random *random, uint64_t now_ms);
 
+/* The same among the blocks whose numbers are first to end - 1. */
+struct block *block_take_among(struct pool_address *address, uint32_t first, uint32_t end,
+			       uint32_t worker, void *holder, struct random *random,
+			       uint64_t now_ms);
+
 /* ---- the worker that holds the block ---- */
 
 /* The block rests, then is free. No port of it may be in use, and it is in no list of its holder.
@@ -220,8 +243,14 @@ void block_release(struct block *block, uint32_t worker, uint64_t now_ms);
 
 /* Takes an unpredictable free port, uniform over the free ones. Host order; -1: none is free. */
 int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random);
-/* Gives back a port that was taken. */
-void port_give(struct block *block, enum port_protocol protocol, uint16_t port);
+/* The same among the odd ports, or the even ones (RFC 4787 REQ-4). */
+int32_t port_take_parity(struct block *block, enum port_protocol protocol, bool odd,
+			 struct random *random);
+/* One user more of a port in use, where the pool overloads. False: it has too many. */
+bool port_share(struct block *block, enum port_protocol protocol, uint16_t port);
+/* Gives back a port that was taken or shared. True: it was the last user's, and the port is free.
+ */
+bool port_give(struct block *block, enum port_protocol protocol, uint16_t port);
 /* Takes this very port: false when it is in use or not in the block. */
 bool port_take_exact(struct block *block, enum port_protocol protocol, uint16_t port);
 

@@ -15,10 +15,11 @@ static json_t *dependence_json(const uint8_t dependence[PORT_PROTOCOLS])
 
 static json_t *ports_json(const struct pool_usage *usage)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)usage->ports_total, "tcp",
-			 (json_int_t)usage->ports_used[PORT_TCP], "udp",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)usage->ports_total,
+			 "tcp", (json_int_t)usage->ports_used[PORT_TCP], "udp",
 			 (json_int_t)usage->ports_used[PORT_UDP], "icmp",
-			 (json_int_t)usage->ports_used[PORT_ICMP]);
+			 (json_int_t)usage->ports_used[PORT_ICMP], "overloaded",
+			 (json_int_t)usage->overloaded);
 }
 
 static json_t *pool_json(const struct pool *pool)

@@ -18,6 +18,7 @@ enum answer {
 	ANSWER_FRAGMENTATION_NEEDED,
 	ANSWER_TTL_EXCEEDED,
 	ANSWER_COUNT,
+	ANSWER_REFUSAL = ANSWER_COUNT, /* one of them: as icmp.refusal-code says */
 };
 
 enum verdict {

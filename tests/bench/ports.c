@@ -66,8 +66,10 @@ static void give(struct ports *ports, struct block *const block[])
 		struct block *from = block[any(ports, ports->blocks)];
 		uint16_t port = (uint16_t)(from->first_port + any(ports, from->ports));
 
-		if (port_in_use(from, PORT_UDP, port))
-			return port_give(from, PORT_UDP, port);
+		if (port_in_use(from, PORT_UDP, port)) {
+			port_give(from, PORT_UDP, port);
+			return;
+		}
 	}
 }
 

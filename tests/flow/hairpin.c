@@ -283,7 +283,7 @@ static void a_refused_call_leaves_nothing(void **state)
 	public = flow_open(&served);
 	in.dst = public.address;
 	in.dport = public.port;
-	flow_refuse(INSIDE, &in, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	flow_refuse(INSIDE, &in, VERDICT_SESSION_LIMIT, 3, 1);
 	assert_int_equal(flow_sessions(), 1);
 	assert_int_equal(flow_mappings(), 1);
 	assert_int_equal(flow_ports(), 1);

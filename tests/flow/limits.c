@@ -61,7 +61,7 @@ static void a_subscriber_gets_so_many_blocks(void **state)
 	(void)state;
 	flow_start(&(struct flow_setup){.block_size = BLOCK, .max_blocks = 2});
 	open_many(S1, 0, 2 * BLOCK);
-	refused(S1, 500, VERDICT_SUBSCRIBER_LIMIT);
+	refused(S1, 500, VERDICT_BLOCK_LIMIT);
 	assert_int_equal(flow_ports(), 2 * BLOCK);
 	open_many(S2, 0, 1);
 	open_many(S1, 0, 1);
@@ -105,11 +105,11 @@ static void a_subscriber_gets_so_many_sessions(void **state)
 	(void)state;
 	flow_start(&(struct flow_setup){.max_sessions_per_subscriber = 3});
 	open_many(S1, 0, 3);
-	refused(S1, 3, VERDICT_SUBSCRIBER_LIMIT);
+	refused(S1, 3, VERDICT_SESSION_LIMIT);
 	assert_int_equal(flow_ports(), 3);
 	assert_int_equal(flow_mappings(), 3);
 	again.dst = B2; /* a mapping that it has, another remote */
-	flow_refuse(INSIDE, &again, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	flow_refuse(INSIDE, &again, VERDICT_SESSION_LIMIT, 3, 1);
 	open_many(S2, 0, 3);
 	open_many(S1, 0, 3);
 	flow_advance(301);

@@ -253,7 +253,7 @@ static void exempt_has_limits(void **state)
 		hop = flow_hop(&spec);
 		flow_pass(INSIDE, &spec, VERDICT_TRANSLATED, OUTSIDE, &hop);
 	}
-	flow_refuse(INSIDE, &spec, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	flow_refuse(INSIDE, &spec, VERDICT_SESSION_LIMIT, 3, 1);
 }
 
 /* An ICMP error about an exempted packet reaches its sender as it is (RFC 5508 REQ-4). */

@@ -207,7 +207,7 @@ static void a_forwarded_port_is_nobody_elses(void **state)
 		assert_int_not_equal(flow_open(&spec).port, 1030);
 	}
 	spec.sport++;
-	flow_refuse(INSIDE, &spec, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	flow_refuse(INSIDE, &spec, VERDICT_BLOCK_LIMIT, 3, 1);
 	spec = packet(B1, 5, POOL, 1030, IPPROTO_UDP);
 	expect_served(&spec, S2, 1030);
 	/* TCP's is not forwarded */

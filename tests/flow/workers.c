@@ -182,7 +182,7 @@ static void refusals_at_home(void **state)
 	sent = query_of(1, IPPROTO_UDP);
 	flow_open(&sent);
 	sent.sport++;
-	flow_refuse(INSIDE, &sent, VERDICT_SUBSCRIBER_LIMIT, 3, 1);
+	flow_refuse(INSIDE, &sent, VERDICT_SESSION_LIMIT, 3, 1);
 	sent.ttl = 1;
 	flow_refuse(INSIDE, &sent, VERDICT_TTL_EXCEEDED, 11, 0);
 }

@@ -23,6 +23,8 @@
 #define BUFFERS    4096
 #define START_MS   1000000
 
+#define RECEIVED_KEPT 256
+
 static const char weir_mac[] = "02:00:00:00:00:0b";
 
 static const struct {
@@ -262,9 +264,15 @@ void flow_start(const struct flow_setup *setup)
 	flow.now_ms = START_MS;
 	flow.workers = setup->workers != 0 ? setup->workers : 1;
 	flow.room[INSIDE] = flow.room[OUTSIDE] = flow.ring_room = UINT32_MAX;
-	limits.max_sessions = setup->max_sessions != 0 ? setup->max_sessions : 2048;
-	limits.max_subscribers = setup->max_subscribers != 0 ? setup->max_subscribers : 64;
-	limits.max_sessions_per_subscriber = subscriber_limit != 0 ? subscriber_limit : UINT32_MAX;
+	limits = (struct limits_config){
+		.max_sessions = setup->max_sessions != 0 ? setup->max_sessions : 2048,
+		.max_subscribers = setup->max_subscribers != 0 ? setup->max_subscribers : 64,
+		.max_sessions_per_subscriber =
+			subscriber_limit != 0 ? subscriber_limit : UINT32_MAX,
+		.max_inbound_sessions_per_mapping = 1024,
+	};
+	if (setup->set_limits != NULL)
+		setup->set_limits(&limits);
 	home_setup(flow.workers);
 	start_network(setup);
 	start_pools(setup);
@@ -438,6 +446,9 @@ struct rte_mbuf *flow_receive(enum flow_port port)
 {
 	struct rte_mbuf *frame;
 
+	if (flow.received[port].n == RECEIVED_KEPT &&
+	    queue_take(&flow.received[port], &frame, 1) != 0)
+		rte_pktmbuf_free(frame);
 	if (queue_take(&flow.sent[port], &frame, 1) == 0)
 		return NULL;
 	queue_put(&flow.received[port], frame);

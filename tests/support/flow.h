@@ -56,6 +56,7 @@ struct flow_setup {
 	void (*set_pool)(struct pool_config *pool); /* what the pool has beyond that */
 	bool answer_syns;                           /* icmp.unsolicited-syn: unreachable */
 	const char *inside_mss, *outside_mss;       /* mss-clamp: off */
+	void (*set_limits)(struct limits_config *limits);
 	const char *subscribers; /* the prefix of the only rule; no rule: everybody is translated */
 };
 
@@ -98,7 +99,7 @@ void flow_expect_verdict_at(enum verdict verdict, uint64_t n, const char *file, 
 
 /* ---- packets out ---- */
 
-/* The next frame that weir sent on the port; NULL: none. It stays the fixture's. ARP requests that
+/* The next frame that weir sent on the port; NULL: none. It stays the fixture's, for the next 256. ARP requests that
  * a host answered are not seen. */
 struct rte_mbuf *flow_receive(enum flow_port port);
 

@@ -45,7 +45,7 @@ static void unknown_keys(void **state)
 		 "weir.yaml:16: timeout: found an unknown key, did you mean \"timeouts\"?"},
 		{NULL, "icmp:\n  errors: yes\n\n  burst: 7\n",
 		 "weir.yaml:19: icmp.burst: found an unknown key, want one of errors, rate, "
-		 "source-rate, unsolicited-syn"},
+		 "source-rate, unsolicited-syn, refusal-code"},
 		{NULL, "\"x\\ny\": 1\n",
 		 "weir.yaml:16: x?y: found an unknown key, want one of interfaces, routes, pools, "
 		 "rules, static, timeouts, limits, fragments, alg, icmp, workers, eal, control"},

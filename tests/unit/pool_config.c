@@ -150,6 +150,33 @@ static void bad_numbers_are_refused(void **state)
 	support_pool_config_clean(&config);
 }
 
+/* RFC 7857 section 3: ports are overloaded only where the remote endpoint tells their users apart;
+ * a kept range has whole blocks on both sides of port 1024. */
+static void bad_modes_are_refused(void **state)
+{
+	struct pool_config config = support_pool_config("a", "192.0.2.0-192.0.2.9", "");
+
+	(void)state;
+	config.port_overloading = true;
+	expect(&config, 1, "pools[0].port-overloading", "yes");
+	config.mapping = ADDRESS_AND_PORT_DEPENDENT;
+	expect(&config, 1, "pools[0].port-overloading", "yes");
+	config.filtering_of[PORT_TCP] = ADDRESS_AND_PORT_DEPENDENT + 1;
+	expect(&config, 1, "", "");
+	config.mapping_of[PORT_TCP] = ADDRESS_DEPENDENT + 1;
+	expect(&config, 1, "pools[0].port-overloading", "yes");
+	config.port_overloading = false;
+	config.keep_port_range = true;
+	expect(&config, 1, "pools[0].keep-port-range", "yes");
+	config.port_range.first = 1;
+	expect(&config, 1, "pools[0].keep-port-range", "yes");
+	config.port_range.first = 512;
+	expect(&config, 1, "pools[0].keep-port-range", "yes");
+	config.block_size = 512;
+	expect(&config, 1, "", "");
+	support_pool_config_clean(&config);
+}
+
 /* ---- show ---- */
 
 static json_t *run_show(json_t *args, bool telemetry)
@@ -185,14 +212,15 @@ static void pools_are_shown(void **state)
 	assert_true(port_take(block, PORT_TCP, &rng) >= 0);
 	block_release(take(address, 1, 0), 1, 0);
 	answer = run_show(json_object(), true);
-	wanted = json_pack("{s:[{s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i}, "
-			   "s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
-			   "pools", "name", "p", "addresses", 2, "subscribers", 1, "block-size",
-			   1024, "blocks", "total", 126, "taken", 1, "resting", 1, "ports", "total",
-			   126 * 1024, "tcp", 1, "udp", 2, "icmp", 0, "mapping", "tcp",
-			   "address-and-port-dependent", "udp", "endpoint-independent", "icmp",
-			   "endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
-			   "address-dependent", "icmp", "endpoint-independent");
+	wanted = json_pack(
+		"{s:[{s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i, s:i}, "
+		"s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
+		"pools", "name", "p", "addresses", 2, "subscribers", 1, "block-size", 1024,
+		"blocks", "total", 126, "taken", 1, "resting", 1, "ports", "total", 126 * 1024,
+		"tcp", 1, "udp", 2, "icmp", 0, "overloaded", 0, "mapping", "tcp",
+		"address-and-port-dependent", "udp", "endpoint-independent", "icmp",
+		"endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
+		"address-dependent", "icmp", "endpoint-independent");
 	assert_true(json_equal(answer, wanted));
 	json_decref(answer);
 	json_decref(wanted);
@@ -247,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_names_are_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(bad_exclusions_are_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(bad_numbers_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(bad_modes_are_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(pools_are_shown, seed, stop),
 		cmocka_unit_test_setup_teardown(pools_are_paged, seed, stop),
 	};

@@ -42,6 +42,10 @@ CANNED = {
                                "filtering": {"tcp": "address-dependent",
                                              "udp": "address-dependent",
                                              "icmp": "endpoint-independent"}}]},
+    "/weir/why": {"refusals": [{"verdict": "PORT_LIMIT", "text": "as many ports in use as",
+                                "protocol": "tcp", "remote": "192.0.2.1", "remote_port": 443,
+                                "count": 1234, "first": 100, "last": 3, "realm": 1,
+                                "subscriber": True}]},
     "/weir/ports": {"ports": [{"interface": "inside", "device": "net_tap0", "driver": "net_tap",
                                "link": "up", "mac": "02:00:00:00:00:01", "speed": 10000,
                                "rx_packets": 1000, "tx_packets": 2, "rx_bytes": 64000,
@@ -152,6 +156,12 @@ class Weirctl(unittest.TestCase):
         self.assertIn("64.0 kB", row)
 
     # A pool's use counts resting blocks too: they cannot be taken.
+    def test_why(self):
+        self.assertRegex(self.ok("why", "100.64.0.5"),
+                         r"1,234 +1m40s +3s +tcp +192\.0\.2\.1:443 +PORT_LIMIT +as many")
+        self.wrong(2, "found 'here'", "why", "here")
+        self.wrong(2, "it takes ADDRESS", "why")
+
     def test_pools(self):
         self.assertRegex(self.ok("show", "pools"), r"main +2 +12 +512 +252 +12 +51 +25\.0 %")
         self.assertIn("tcp and udp address-dependent", self.ok("show", "pools"))

@@ -37,8 +37,8 @@ static struct mapping *get_mapping(struct nat *nat, const struct session *sessio
 	if (own->fixed || static_of_inside(&key) != NULL)
 		return NULL;
 	mapping = mapping_find(nat, &key);
-	if (mapping == NULL &&
-	    mapping_create(nat, own->subscriber, &key, &mapping) != VERDICT_COUNT)
+	if (mapping == NULL && mapping_create(nat, own->subscriber, &key, &session->tuple[0],
+					      &mapping) != VERDICT_COUNT)
 		return NULL;
 	return mapping;
 }

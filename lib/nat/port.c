@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which public port a new mapping gets. */
+#include <netinet/in.h>
+
+#include "nat.h"
+#include "statics.h"
+
+#define SHARE_TRIES 128 /* ports that may be in use towards the very remote: bounds a refusal */
+
+/* What the mapping's port should be like. */
+struct wish {
+	enum port_protocol protocol;
+	bool parity, range; /* as the source port's */
+	bool odd, low;
+};
+
+static struct wish wish_for(const struct pool *pool, const struct tuple *inside)
+{
+	enum port_protocol protocol = nat_port_protocol(tuple_proto(inside));
+	uint16_t source = rte_be_to_cpu_16(inside->sport);
+	bool has_ports = protocol != PORT_ICMP;
+
+	return (struct wish){
+		.protocol = protocol,
+		.parity = pool->config.port_parity && has_ports,    /* RFC 4787 REQ-4 */
+		.range = pool->config.keep_port_range && has_ports, /* RFC 4787 REQ-3 a */
+		.odd = source & 1,
+		.low = source < LOW_PORTS,
+	};
+}
+
+static const uint8_t number[PORT_PROTOCOLS] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
+
+static bool is_static(const struct block *block, enum port_protocol protocol, uint16_t port)
+{
+	return unlikely(pool_address_statics(block->address) != POOL_STATIC_NONE) &&
+	       static_port(block->address, number[protocol], port);
+}
+
+/* A port of the block; a static mapping's is left out, and found so once a block. */
+static int32_t take_in(struct nat *nat, struct block *block, const struct wish *wish)
+{
+	int32_t port;
+
+	if (wish->range && (block->first_port < LOW_PORTS) != wish->low)
+		return -1;
+	for (;;) {
+		port = wish->parity
+			       ? port_take_parity(block, wish->protocol, wish->odd, &nat->random)
+			       : port_take(block, wish->protocol, &nat->random);
+		if (port < 0 || !is_static(block, wish->protocol, (uint16_t)port))
+			return port;
+		port_reserve(block, wish->protocol);
+	}
+}
+
+/* A port in one of the subscriber's blocks, the newest first; or -1. */
+static int32_t take_in_blocks(struct nat *nat, const struct subscriber *subscriber,
+			      const struct wish *wish, struct block **block)
+{
+	int32_t port = -1;
+
+	for (*block = subscriber->blocks; *block != NULL; *block = (*block)->next) {
+		port = take_in(nat, *block, wish);
+		if (port >= 0)
+			break;
+	}
+	return port;
+}
+
+static struct block *block_on(struct nat *nat, struct pool_address *address,
+			      struct subscriber *subscriber, const struct wish *wish)
+{
+	const struct pool *pool = address->pool;
+	uint32_t first = wish->range && !wish->low ? pool->low_blocks : 0;
+	uint32_t end = wish->range && wish->low ? pool->low_blocks : pool->blocks_per_address;
+
+	return block_take_among(address, first, end, nat->home, subscriber, &nat->random,
+				nat->now_ms);
+}
+
+/* Soft pairing, RFC 7857 section 4: a block on any address, as the own one has none left. */
+static struct block *block_elsewhere(struct nat *nat, struct subscriber *subscriber,
+				     const struct wish *wish)
+{
+	struct pool *pool = subscriber->address->pool;
+	struct pool_address *address;
+	struct block *block;
+
+	if (pool->config.address_pooling != POOLING_SOFT)
+		return NULL;
+	address = pool_address_choose(pool, &nat->random, NULL, nat->home);
+	if (address == NULL)
+		return NULL;
+	block = block_on(nat, address, subscriber, wish);
+	pool_address_leave(address); /* it is paired with its own */
+	return block;
+}
+
+/* One block more for the subscriber; or why not. */
+static enum verdict add_block(struct nat *nat, struct subscriber *subscriber,
+			      const struct wish *wish)
+{
+	struct block *block;
+
+	if (subscriber->blocks_n >= subscriber->address->pool->config.max_blocks_per_subscriber)
+		return VERDICT_BLOCK_LIMIT;
+	block = block_on(nat, subscriber->address, subscriber, wish);
+	if (block == NULL)
+		block = block_elsewhere(nat, subscriber, wish);
+	if (block == NULL)
+		return VERDICT_NO_PORT;
+	block->next = subscriber->blocks;
+	subscriber->blocks = block;
+	subscriber->blocks_n++;
+	return VERDICT_COUNT;
+}
+
+static enum verdict take(struct nat *nat, struct subscriber *subscriber, const struct wish *wish,
+			 struct block **block, int32_t *port)
+{
+	enum verdict verdict;
+
+	*port = take_in_blocks(nat, subscriber, wish, block);
+	if (*port >= 0)
+		return VERDICT_COUNT;
+	verdict = add_block(nat, subscriber, wish);
+	if (verdict != VERDICT_COUNT)
+		return verdict;
+	*block = subscriber->blocks;
+	*port = take_in(nat, *block, wish);
+	return *port >= 0 ? VERDICT_COUNT : VERDICT_NO_PORT; /* all may be of static mappings */
+}
+
+/* ---- overloading: RFC 7857 section 3 ---- */
+
+static void set_outside(struct mapping *mapping, struct block *block, uint16_t port)
+{
+	mapping->block = block;
+	mapping->outside.dst = block->address->address;
+	mapping->outside.dport = rte_cpu_to_be_16(port);
+}
+
+/* A port in use that is not towards the mapping's remote. */
+static bool share(struct nat *nat, const struct subscriber *subscriber, struct mapping *mapping)
+{
+	enum port_protocol protocol = nat_port_protocol(tuple_proto(&mapping->inside));
+	uint32_t tries = 0;
+
+	for (struct block *block = subscriber->blocks; block != NULL; block = block->next) {
+		uint32_t start = random_below(&nat->random, block->ports);
+
+		for (uint32_t i = 0; i < block->ports && tries < SHARE_TRIES; i++, tries++) {
+			uint16_t port = (uint16_t)(block->first_port + (start + i) % block->ports);
+
+			set_outside(mapping, block, port);
+			if (port_in_use(block, protocol, port) &&
+			    !is_static(block, protocol, port) &&
+			    mapping_find(nat, &mapping->outside) == NULL &&
+			    port_share(block, protocol, port))
+				return true;
+		}
+	}
+	return false;
+}
+
+enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
+			      const struct tuple *remote, struct mapping *mapping)
+{
+	const struct pool *pool = subscriber->address->pool;
+	struct wish wish = wish_for(pool, &mapping->inside);
+	enum verdict verdict = VERDICT_PORT_LIMIT;
+	struct block *block;
+	int32_t port;
+
+	mapping->outside = (struct tuple){
+		.proto_realm = proto_realm(tuple_proto(&mapping->inside), REALM_OUTSIDE)};
+	if (pool->overloads[wish.protocol]) {
+		mapping->outside.src = remote->dst;
+		mapping->outside.sport = remote->dport;
+	}
+	if (limits_ports_left(subscriber, wish.protocol)) {
+		verdict = take(nat, subscriber, &wish, &block, &port);
+		if (verdict != VERDICT_COUNT && (wish.parity || wish.range)) {
+			wish.parity = wish.range = false; /* better another port than none */
+			verdict = take(nat, subscriber, &wish, &block, &port);
+		}
+	}
+	if (verdict == VERDICT_COUNT) {
+		subscriber->ports[wish.protocol]++;
+		set_outside(mapping, block, (uint16_t)port);
+		return VERDICT_COUNT;
+	}
+	return pool->overloads[wish.protocol] && share(nat, subscriber, mapping) ? VERDICT_COUNT
+										 : verdict;
+}
