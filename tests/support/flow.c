@@ -12,16 +12,16 @@
 
 #include "eal.h"
 #include "flow.h"
+#include "flow_queue.h"
 #include "pipeline.h"
 #include "pools.h"
 #include "rcu.h"
 #include "rules.h"
 #include "statics.h"
 
-#define WORKERS    4
-#define QUEUE_SIZE 4096
-#define BUFFERS    4096
-#define START_MS   1000000
+#define WORKERS  4
+#define BUFFERS  4096
+#define START_MS 1000000
 
 #define RECEIVED_KEPT 256
 
@@ -37,12 +37,6 @@ static const struct {
 
 static const char *const routed[] = {"192.0.2.0", "203.0.113.0", "198.18.0.0"};
 #define GATEWAY "198.51.100.254"
-
-/* Packets in the order they came. */
-struct queue {
-	uint32_t n;
-	struct rte_mbuf *packet[QUEUE_SIZE];
-};
 
 struct home {
 	struct stats stats;
@@ -65,37 +59,6 @@ static struct {
 	struct pool_config pool;
 	struct queue hoard; /* weir's buffers while it shall find none */
 } flow;
-
-static void queue_put(struct queue *queue, struct rte_mbuf *packet)
-{
-	if (queue->n == QUEUE_SIZE) {
-		fprintf(stderr, "more packets than the fixture has room for\n");
-		abort();
-	}
-	queue->packet[queue->n++] = packet;
-}
-
-/* The first packets, up to max. */
-static uint32_t queue_take(struct queue *queue, struct rte_mbuf *packet[], uint32_t max)
-{
-	uint32_t n = RTE_MIN(queue->n, max);
-
-	memcpy(packet, queue->packet, n * sizeof(*packet));
-	queue->n -= n;
-	memmove(queue->packet, queue->packet + n, queue->n * sizeof(*packet));
-	return n;
-}
-
-static void queue_clear(struct queue *queue)
-{
-	rte_pktmbuf_free_bulk(queue->packet, queue->n);
-	queue->n = 0;
-}
-
-static rte_be32_t address_of(const char *text)
-{
-	return rte_cpu_to_be_32(support_ipv4(text));
-}
 
 /* ---- hosts ---- */
 
@@ -195,7 +158,7 @@ static void start_network(const struct flow_setup *setup)
 		struct iface_config config = {
 			.name = (char *)(uintptr_t)interfaces[port].name,
 			.side = port == INSIDE ? SIDE_INSIDE : SIDE_OUTSIDE,
-			.address = {address_of(interfaces[port].address),
+			.address = {flow_address(interfaces[port].address),
 				    interfaces[port].prefix_length},
 			.mtu = mtus[port] != 0 ? mtus[port] : 1500,
 			.realm = 1,
@@ -205,8 +168,8 @@ static void start_network(const struct flow_setup *setup)
 		assert_int_equal(iface_add(&config, port, &mac), 0);
 	}
 	for (uint32_t i = 0; i < RTE_DIM(routed); i++)
-		route[i] = (struct route_config){.to = {address_of(routed[i]), 24},
-						 .via = address_of(GATEWAY)};
+		route[i] = (struct route_config){.to = {flow_address(routed[i]), 24},
+						 .via = flow_address(GATEWAY)};
 	assert_int_equal(route_replace(route, RTE_DIM(routed)), 0);
 }
 
@@ -488,21 +451,6 @@ void flow_refuse_at(enum flow_port port, const struct frame_spec *in, enum verdi
 	flow_expect_silence_at(file, line);
 }
 
-/* ---- what packets become ---- */
-
-struct endpoint flow_source(const struct rte_mbuf *frame)
-{
-	const struct rte_ipv4_hdr *ip =
-		rte_pktmbuf_mtod_offset(frame, const struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
-	/* without options: the ports, or behind ICMP's first word its identifier */
-	const rte_be16_t *word = (const rte_be16_t *)(ip + 1);
-	struct endpoint source;
-
-	text_ipv4(ip->src_addr, source.address);
-	source.port = rte_be_to_cpu_16(word[ip->next_proto_id == IPPROTO_ICMP ? 2 : 0]);
-	return source;
-}
-
 struct endpoint flow_open_at(const struct frame_spec *in, const char *file, int line)
 {
 	struct endpoint source = {0};
@@ -520,55 +468,6 @@ struct endpoint flow_open_at(const struct frame_spec *in, const char *file, int 
 	frame_expect_at(frame, &out, file, line);
 	flow_expect_silence_at(file, line);
 	return source;
-}
-
-struct frame_spec flow_public(const struct frame_spec *spec, const struct endpoint *source)
-{
-	struct frame_spec public = *spec;
-
-	public.src = source->address;
-	public.any_ip_id = !spec->df; /* weir gives it another */
-	if (spec->proto == IPPROTO_ICMP)
-	public.ident = source->port;
-	else public.sport = source->port;
-	return public;
-}
-
-struct frame_spec flow_answer(const struct frame_spec *spec)
-{
-	struct frame_spec answer = *spec;
-
-	answer.src = spec->dst;
-	answer.dst = spec->src;
-	answer.sport = spec->dport;
-	answer.dport = spec->sport;
-	if (spec->proto == IPPROTO_ICMP)
-		answer.type = spec->type == 8 ? 0 : spec->type == 13 ? 14 : spec->type;
-	return answer;
-}
-
-struct frame_spec flow_reply(const struct frame_spec *spec, const struct endpoint *source)
-{
-	struct frame_spec public = flow_public(spec, source);
-
-	public.any_ip_id = spec->any_ip_id;
-	return flow_answer(&public);
-}
-
-struct frame_spec flow_hop(const struct frame_spec *spec)
-{
-	struct frame_spec next = *spec;
-
-	next.ttl = (uint8_t)((spec->ttl != 0 ? spec->ttl : 64) - 1);
-	return next;
-}
-
-struct frame_spec flow_flags(const struct frame_spec *spec, uint8_t tcp_flags)
-{
-	struct frame_spec other = *spec;
-
-	other.tcp_flags = tcp_flags;
-	return other;
 }
 
 /* ---- time ---- */
@@ -589,77 +488,6 @@ void flow_advance(uint32_t seconds)
 }
 
 /* ---- state ---- */
-
-uint32_t flow_sessions(void)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < flow.workers; i++)
-		n += sessions_count(nats[i]->sessions);
-	return n;
-}
-
-uint32_t flow_mappings(void)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < flow.workers; i++)
-		n += slab_taken(nats[i]->mappings);
-	return n;
-}
-
-static uint32_t subscribers(void)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < flow.workers; i++)
-		n += slab_taken(nats[i]->subscribers);
-	return n;
-}
-
-uint32_t flow_ports(void)
-{
-	struct pool_usage usage;
-	uint64_t n = 0;
-
-	pool_usage(pool_get(0), &usage);
-	for (int i = 0; i < PORT_PROTOCOLS; i++)
-		n += usage.ports_used[i];
-	return (uint32_t)n;
-}
-
-uint32_t flow_blocks(void)
-{
-	struct pool_usage usage;
-
-	pool_usage(pool_get(0), &usage);
-	return usage.blocks_taken;
-}
-
-const struct session *flow_session(const struct frame_spec *spec)
-{
-	bool icmp = spec->proto == IPPROTO_ICMP;
-	struct tuple key = {
-		.src = address_of(spec->src),
-		.dst = address_of(spec->dst),
-		.sport = rte_cpu_to_be_16(icmp ? spec->ident : spec->sport),
-		.dport = icmp ? (spec->type == 13 ? TUPLE_TIMESTAMP : 0)
-			      : rte_cpu_to_be_16(spec->dport),
-		.proto_realm = proto_realm(spec->proto, 1),
-	};
-	const struct nat *nat = nats[home_of_subscriber(key.src)];
-	uint8_t direction;
-
-	return session_of(table_find(sessions_table(nat->sessions), &key, tuple_hash(&key)),
-			  &direction);
-}
-
-const char *flow_state(const struct frame_spec *spec)
-{
-	const struct session *session = flow_session(spec);
-
-	return session != NULL ? session_state_name(session) : "none";
-}
 
 const char *flow_subscriber_of(uint32_t worker)
 {
@@ -698,7 +526,7 @@ void flow_give_buffers(void)
 
 void flow_arp_reply(enum flow_port port, const char *address)
 {
-	answer_arp(port, address_of(address));
+	answer_arp(port, flow_address(address));
 	flow_turn();
 }
 
@@ -754,7 +582,7 @@ int flow_teardown(void **state)
 	pool_usage(pool_get(0), &usage);
 	left[0] = flow_sessions();
 	left[1] = flow_mappings();
-	left[2] = subscribers();
+	left[2] = flow_subscribers();
 	left[3] = usage.blocks_taken + usage.blocks_resting;
 	stop();
 	buffers = rte_mempool_in_use_count(flow.test_buffers) +

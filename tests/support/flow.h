@@ -99,8 +99,8 @@ void flow_expect_verdict_at(enum verdict verdict, uint64_t n, const char *file, 
 
 /* ---- packets out ---- */
 
-/* The next frame that weir sent on the port; NULL: none. It stays the fixture's, for the next 256. ARP requests that
- * a host answered are not seen. */
+/* The next frame that weir sent on the port; NULL: none. It stays the fixture's, for the next 256.
+ * ARP requests that a host answered are not seen. */
 struct rte_mbuf *flow_receive(enum flow_port port);
 
 /* Nothing (more) was sent on any port. */
@@ -140,6 +140,9 @@ struct endpoint {
 };
 
 /* The source of a frame that weir sent. */
+/* The address of a spec, in network order. */
+rte_be32_t flow_address(const char *text);
+
 struct endpoint flow_source(const struct rte_mbuf *frame);
 
 /* Sends the first packet of a session from the inside, expects it outside in order, and says what
@@ -168,6 +171,7 @@ void flow_advance_ms(uint32_t ms);
 /* Of all homes together. */
 uint32_t flow_sessions(void);
 uint32_t flow_mappings(void);
+uint32_t flow_subscribers(void);
 uint32_t flow_ports(void);  /* in use */
 uint32_t flow_blocks(void); /* held, not resting */
 

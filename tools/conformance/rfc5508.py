@@ -219,9 +219,10 @@ def refusal(t):
 
 
 @req("REQ-8 a", "the code of that answer can be 13",
-     config=lambda *_: {"icmp": {"refusal": "admin-prohibited"}})
+     config=lambda *_: {"icmp": {"refusal-code": "admin-prohibited"}})
 def refusal_code(t):
-    t.check(t.setting("icmp", "refusal") is not None, "weirctl show config has no icmp.refusal")
+    t.check(t.setting("icmp", "refusal-code") is not None,
+            "weirctl show config has no icmp.refusal-code")
 
 
 @req("REQ-9", "generated ICMP errors can be switched off", lab="silent")

@@ -274,7 +274,7 @@ def full_is_told(t):
     t.udp(t.s2, 9000, t.b1.address, 7)
     t.fence(t.s2)
     said = str(t.weirctl("why", t.s2.address))
-    t.check(t.s2.address in said and ("port" in said or "address" in said), f"why says {said}")
+    t.check("NO_ADDRESS" in said or "NO_PORT" in said, f"why says {said}")
 
 
 @req("REQ-11 D", "out of ports: no mapping is removed to make room", pool=ONE_BLOCK)
