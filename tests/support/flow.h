@@ -139,10 +139,10 @@ struct endpoint {
 	uint16_t port; /* or ICMP identifier */
 };
 
-/* The source of a frame that weir sent. */
 /* The address of a spec, in network order. */
 rte_be32_t flow_address(const char *text);
 
+/* The source of a frame that weir sent. */
 struct endpoint flow_source(const struct rte_mbuf *frame);
 
 /* Sends the first packet of a session from the inside, expects it outside in order, and says what
