@@ -150,7 +150,7 @@ static void drain(struct refused *refused, uint32_t *lines, uint32_t *left_out)
 
 void refused_show(uint64_t now_ms)
 {
-	static uint32_t second, lines, left_out;
+	static uint32_t second, lines = LINES, left_out;
 
 	if (clock_seconds(now_ms) != second) {
 		if (left_out != 0)

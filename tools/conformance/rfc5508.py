@@ -218,8 +218,7 @@ def refusal(t):
     t.blocked(sent, t.s2, t.b1, "no port is free")
 
 
-@req("REQ-8 a", "the code of that answer can be 13",
-     config=lambda *_: {"icmp": {"refusal-code": "admin-prohibited"}})
+@req("REQ-8 a", "the code of that answer can be 13")
 def refusal_code(t):
     t.check(t.setting("icmp", "refusal-code") is not None,
             "weirctl show config has no icmp.refusal-code")
