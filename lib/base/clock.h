@@ -20,7 +20,4 @@ static inline uint32_t clock_seconds(uint64_t ms)
 	return (uint32_t)(ms / 1000);
 }
 
-/* Any thread. The wall-clock time (microseconds since 1970, UTC) of a weir time in milliseconds. */
-uint64_t clock_wall_us(uint64_t ms);
-
 #endif

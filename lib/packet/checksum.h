@@ -33,12 +33,6 @@ static inline uint64_t checksum_delta32(uint32_t old, uint32_t new)
 	return (uint64_t)(uint32_t)~old + new;
 }
 
-/* The delta of the way back. */
-static inline uint16_t checksum_negate(uint16_t delta)
-{
-	return (uint16_t)~delta;
-}
-
 /* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. */
 static inline uint16_t checksum_apply(uint16_t field, uint16_t delta)
 {
