@@ -29,9 +29,6 @@ static void free_until(struct reclaim *reclaim, uint32_t end)
 	for (; reclaim->tail != end; reclaim->tail++) {
 		struct reclaim_item *item = &reclaim->item[reclaim->tail % RECLAIM_SIZE];
 
-		for (int i = 0; i < 2; i++)
-			if (item->slot[i] >= 0)
-				table_free_slot(item->table, item->slot[i]);
 		item->free(item->context, item->object);
 	}
 }

@@ -5,11 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "table.h"
-
 /*
- * What was taken out of a table and waits for a grace period before its slots and memory are free.
- * One a worker, used by it alone. rte_hash's own deferral would block or leak (DPDK 22.11).
+ * What was taken out of a table and waits for a grace period before its memory is free. One a
+ * worker, used by it alone.
  */
 
 #define RECLAIM_SIZE 65536 /* things that wait at a time; the destroyer pauses beyond */
@@ -18,8 +16,6 @@ struct reclaim_item {
 	void *object;
 	void (*free)(void *context, void *object); /* after the grace period */
 	void *context;
-	struct table *table;
-	int32_t slot[2]; /* of its keys; negative: none */
 };
 
 struct reclaim;

@@ -22,6 +22,14 @@ struct sessions {
 	uint32_t count; /* published */
 };
 
+static bool has_tuple(uintptr_t value, const struct tuple *tuple)
+{
+	uint8_t direction;
+	const struct session *session = session_of(value, &direction);
+
+	return tuple_equal(&session->tuple[direction], tuple);
+}
+
 struct sessions *sessions_create(const struct sessions_config *config)
 {
 	struct sessions *sessions = rte_zmalloc_socket("sessions", sizeof(*sessions),
@@ -31,7 +39,7 @@ struct sessions *sessions_create(const struct sessions_config *config)
 	if (sessions == NULL)
 		return NULL;
 	sessions->config = *config;
-	sessions->table = table_create("sessions", 2 * n, config->socket);
+	sessions->table = table_create("sessions", 2 * n, has_tuple, config->socket);
 	sessions->wheel = wheel_create(n, 0, config->socket);
 	sessions->slab = slab_create("session", n, sizeof(struct session), config->socket);
 	if (sessions->table == NULL || sessions->wheel == NULL || sessions->slab == NULL) {
@@ -80,20 +88,18 @@ static void after_grace(void *context, void *object)
 	let_go(context, object, LIFE_RECLAIM);
 }
 
-static int32_t remove_key(struct sessions *sessions, const struct tuple *tuple)
+static void remove_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
-	return table_remove(sessions->table, tuple, tuple_hash(tuple));
+	table_remove(sessions->table, tuple_hash(&session->tuple[direction]),
+		     (uintptr_t)session | direction);
 }
 
-static void reclaim_later(struct sessions *sessions, struct session *session, int32_t slot0,
-			  int32_t slot1)
+static void reclaim_later(struct sessions *sessions, struct session *session)
 {
 	struct reclaim_item item = {
 		.object = session,
 		.free = after_grace,
 		.context = sessions,
-		.table = sessions->table,
-		.slot = {slot0, slot1},
 	};
 
 	session->life |= LIFE_RECLAIM;
@@ -102,9 +108,8 @@ static void reclaim_later(struct sessions *sessions, struct session *session, in
 
 static int add_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
-	const struct tuple *tuple = &session->tuple[direction];
-
-	return table_add(sessions->table, tuple, tuple_hash(tuple), (uintptr_t)session | direction);
+	return table_add(sessions->table, tuple_hash(&session->tuple[direction]),
+			 (uintptr_t)session | direction);
 }
 
 int session_publish(struct sessions *sessions, struct session *session, uint32_t now)
@@ -115,7 +120,8 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 		return -ENOSPC;
 	}
 	if (add_key(sessions, session, 0) != 0) { /* a reader may have seen the other key */
-		reclaim_later(sessions, session, remove_key(sessions, &session->tuple[1]), -1);
+		remove_key(sessions, session, 1);
+		reclaim_later(sessions, session);
 		return -ENOSPC;
 	}
 	__atomic_store_n(&session->life, LIFE_WHEEL | LIFE_PUBLISHED, __ATOMIC_RELEASE);
@@ -129,8 +135,9 @@ void session_end(struct sessions *sessions, struct session *session)
 {
 	session->life &= (uint8_t)~LIFE_PUBLISHED;
 	sessions->count--;
-	reclaim_later(sessions, session, remove_key(sessions, &session->tuple[0]),
-		      remove_key(sessions, &session->tuple[1]));
+	remove_key(sessions, session, 0);
+	remove_key(sessions, session, 1);
+	reclaim_later(sessions, session);
 	sessions->config.ended(sessions->config.context, session);
 }
 

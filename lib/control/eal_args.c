@@ -108,15 +108,7 @@ uint32_t eal_args_buffers(const struct config *config)
 	return config->workers.buffers;
 }
 
-/* An rte_hash at most 80 % full: buckets, keys, and the ring of free keys (conntrack/table.c). */
-static uint64_t table_bytes(uint64_t entries)
-{
-	uint64_t places = rte_align64pow2(entries * 5 / 4 + 1);
-
-	return places * (8 + 4) + RTE_MAX(entries, places / 2) * 32;
-}
-
-/* nat/remotes.c: an entry a session, where a pool filters by address. */
+/* nat/remotes.c: an entry and a record a session, where a pool filters by address. */
 static uint64_t remotes_bytes(const struct config *config, uint64_t sessions)
 {
 	const struct pool_config *pool = config->pools.element;
@@ -124,7 +116,7 @@ static uint64_t remotes_bytes(const struct config *config, uint64_t sessions)
 	for (uint32_t i = 0; i < config->pools.n; i++)
 		for (int p = 0; p < PORT_PROTOCOLS; p++)
 			if (pool_filtering(&pool[i], p) == ADDRESS_DEPENDENT)
-				return table_bytes(sessions);
+				return table_memory((uint32_t)sessions) + sessions * 36;
 	return 0;
 }
 
@@ -141,8 +133,8 @@ static uint64_t worker_bytes(const struct config *config)
 	for (uint32_t i = 0; i < config->interfaces.n; i++)
 		buffer = RTE_MAX(buffer, (uint64_t)iface[i].mtu + RTE_PKTMBUF_HEADROOM + 64);
 	return 8 * MEGABYTE + eal_args_buffers(config) * (buffer + 320) +
-	       2 * table_bytes(2 * sessions) + sessions * (128 + 64 + 16) +
-	       remotes_bytes(config, sessions) + table_bytes(subscribers) +
+	       2 * table_memory((uint32_t)(2 * sessions)) + sessions * (128 + 64 + 16) +
+	       remotes_bytes(config, sessions) + table_memory((uint32_t)subscribers) +
 	       subscribers * (128 + 16);
 }
 

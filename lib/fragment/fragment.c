@@ -20,7 +20,7 @@ enum state {
 struct datagram {
 	struct tuple key; /* the identification as source port */
 	struct tuple tuple;
-	uint32_t hash; /* of the tuple */
+	uint64_t hash; /* of the tuple */
 	uint32_t bucket;
 	uint32_t chain;        /* the next of the bucket, or of the free */
 	uint32_t older, newer; /* in its queue */

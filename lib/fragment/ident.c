@@ -2,7 +2,7 @@
 #include "ident.h"
 
 /* A secret of the process: the keyed hash of a number. */
-static uint32_t secret(uint32_t number)
+static uint64_t secret(uint32_t number)
 {
 	struct tuple key = {.src = number, .dst = ~number};
 

@@ -39,11 +39,11 @@ static inline rte_be16_t ident_next(struct ident *ident, rte_be32_t src, rte_be3
 				    uint8_t protocol)
 {
 	struct tuple key = {.src = src, .dst = dst, .proto_realm = protocol};
-	uint32_t hash = tuple_hash(&key);
+	uint64_t hash = tuple_hash(&key);
 	uint32_t x = ident->next[hash % IDENTS]++;
 
 	/* each line is a permutation of 16 bits */
-	x = (uint16_t)((x << ident->shift | ident->worker) ^ hash >> 16);
+	x = (uint16_t)((x << ident->shift | ident->worker) ^ (uint16_t)(hash >> 16));
 	x = (uint16_t)(x * ident->factor[0]);
 	x ^= x >> 7;
 	x = (uint16_t)(x * ident->factor[1]);

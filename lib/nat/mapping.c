@@ -38,14 +38,31 @@ static void give_port(struct nat *nat, struct mapping *mapping)
 	mapping->block->idle_since = clock_seconds(nat->now_ms);
 }
 
-static int add_key(struct nat *nat, const struct tuple *key, struct mapping *mapping)
+/* A value of the table: the record, and in bit 0 which of its keys. */
+enum side { INSIDE, OUTSIDE };
+
+static const struct tuple *key_of(const struct mapping *mapping, enum side side)
 {
-	return table_add(nat->mapping_table, key, tuple_hash(key), (uintptr_t)mapping);
+	return side == INSIDE ? &mapping->inside : &mapping->outside;
 }
 
-static int32_t remove_key(struct nat *nat, const struct tuple *key)
+bool mapping_has_key(uintptr_t value, const struct tuple *key)
 {
-	return table_remove(nat->mapping_table, key, tuple_hash(key));
+	const struct mapping *mapping = (const struct mapping *)(value & ~(uintptr_t)1);
+
+	return tuple_equal(key_of(mapping, value & 1), key);
+}
+
+static int add_key(struct nat *nat, struct mapping *mapping, enum side side)
+{
+	return table_add(nat->mapping_table, tuple_hash(key_of(mapping, side)),
+			 (uintptr_t)mapping | side);
+}
+
+static void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
+{
+	table_remove(nat->mapping_table, tuple_hash(key_of(mapping, side)),
+		     (uintptr_t)mapping | side);
 }
 
 static void free_mapping(void *context, void *object)
@@ -59,15 +76,13 @@ static void free_mapping(void *context, void *object)
 	slab_give(nat->mappings, mapping);
 }
 
-/* Out of the table; memory and port are free after a grace period. */
-static void remove_later(struct nat *nat, struct mapping *mapping, int32_t slot0, int32_t slot1)
+/* It is out of the table; memory and port are free after a grace period. */
+static void reclaim_later(struct nat *nat, struct mapping *mapping)
 {
 	struct reclaim_item item = {
 		.object = mapping,
 		.free = free_mapping,
 		.context = nat,
-		.table = nat->mapping_table,
-		.slot = {slot0, slot1},
 	};
 
 	mapping->live = false;
@@ -79,12 +94,13 @@ static enum verdict publish(struct nat *nat, struct mapping *mapping)
 {
 	mapping->created = clock_seconds(nat->now_ms);
 	mapping->subscriber->mappings++;
-	if (add_key(nat, &mapping->outside, mapping) != 0) {
-		remove_later(nat, mapping, -1, -1);
+	if (add_key(nat, mapping, OUTSIDE) != 0) {
+		reclaim_later(nat, mapping);
 		return VERDICT_TABLE_FULL;
 	}
-	if (add_key(nat, &mapping->inside, mapping) != 0) {
-		remove_later(nat, mapping, remove_key(nat, &mapping->outside), -1);
+	if (add_key(nat, mapping, INSIDE) != 0) {
+		remove_key(nat, mapping, OUTSIDE);
+		reclaim_later(nat, mapping);
 		return VERDICT_TABLE_FULL;
 	}
 	__atomic_store_n(&mapping->live, true, __ATOMIC_RELEASE);
@@ -157,6 +173,7 @@ void mapping_put(struct nat *nat, struct mapping *mapping)
 	if (--mapping->sessions > 0)
 		return;
 	nat->stats->mappings_destroyed++;
-	remove_later(nat, mapping, remove_key(nat, &mapping->inside),
-		     remove_key(nat, &mapping->outside));
+	remove_key(nat, mapping, INSIDE);
+	remove_key(nat, mapping, OUTSIDE);
+	reclaim_later(nat, mapping);
 }

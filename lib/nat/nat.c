@@ -55,11 +55,12 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		.ended = session_ended,
 		.context = nat,
 	});
-	nat->mapping_table = table_create("mappings", 2 * sessions, socket);
+	nat->mapping_table = table_create("mappings", 2 * sessions, mapping_has_key, socket);
 	nat->mappings = slab_create("mapping", sessions, sizeof(struct mapping), socket);
 	if (pools_filter_by(ADDRESS_DEPENDENT))
-		nat->remotes = table_create("remotes", sessions, socket);
-	nat->subscriber_table = table_create("subscribers", subscribers, socket);
+		nat->remotes = remotes_create(sessions, socket);
+	nat->subscriber_table =
+		table_create("subscribers", subscribers, subscriber_has_key, socket);
 	nat->subscribers =
 		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
@@ -83,7 +84,7 @@ void nat_destroy(struct nat *nat)
 	sessions_destroy(nat->sessions);
 	table_destroy(nat->mapping_table);
 	slab_destroy(nat->mappings);
-	table_destroy(nat->remotes);
+	remotes_destroy(nat->remotes);
 	table_destroy(nat->subscriber_table);
 	slab_destroy(nat->subscribers);
 	wheel_destroy(nat->idle);

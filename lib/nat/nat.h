@@ -88,7 +88,7 @@ struct nat {
 	struct table *mapping_table;
 	struct slab *mappings;
 	/* sessions by public endpoint and remote address, where filters need it; or NULL */
-	struct table *remotes;
+	struct remotes *remotes;
 	struct table *subscriber_table;
 	struct slab *subscribers;
 	struct wheel *idle;      /* subscribers with an idle block */
@@ -172,6 +172,10 @@ enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
 void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
 
+/* What their tables compare keys by. */
+bool subscriber_has_key(uintptr_t value, const struct tuple *key);
+bool mapping_has_key(uintptr_t value, const struct tuple *key);
+
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
 /* `remote` is in dst and dport. */
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
@@ -204,8 +208,10 @@ bool limits_ports_left(const struct subscriber *subscriber, enum port_protocol p
 void limits_begin(struct subscriber *subscriber, uint64_t now_ms);
 
 /* Counts a session of the mapping with a remote address. 0, or -ENOSPC. */
-int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
-void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
+struct remotes *remotes_create(uint32_t n, int socket);
+void remotes_destroy(struct remotes *remotes);
+int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t address);
+void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t address);
 /* portless.c */
 /* Any worker. The home of a packet from the outside without ports, or -1: nobody's. */
 int portless_home(const struct tuple *tuple);

@@ -15,7 +15,8 @@
 
 int portless_home(const struct tuple *tuple)
 {
-	uint32_t first = home_of_subscriber(tuple->dst), hash = tuple_hash(tuple);
+	uint32_t first = home_of_subscriber(tuple->dst);
+	uint64_t hash = tuple_hash(tuple);
 
 	for (uint32_t i = 0; i < home_workers; i++) {
 		uint32_t home = (first + i) % home_workers;
@@ -30,7 +31,7 @@ int portless_home(const struct tuple *tuple)
 /* Whether another home's session has the public address, remote and protocol. */
 static bool elsewhere(const struct nat *nat, const struct tuple *outside)
 {
-	uint32_t hash = tuple_hash(outside);
+	uint64_t hash = tuple_hash(outside);
 
 	for (uint32_t home = 0; home < home_workers; home++)
 		if (home != nat->home &&

@@ -6,8 +6,50 @@
  */
 #include <errno.h>
 
+#include <rte_malloc.h>
+
 #include "alg.h"
 #include "nat.h"
+
+struct remote {
+	struct tuple key;
+	uint32_t sessions;
+};
+
+struct remotes {
+	struct table *table;
+	struct slab *slab;
+};
+
+static bool has_key(uintptr_t value, const struct tuple *key)
+{
+	return tuple_equal(&((const struct remote *)value)->key, key);
+}
+
+struct remotes *remotes_create(uint32_t n, int socket)
+{
+	struct remotes *remotes =
+		rte_zmalloc_socket("remotes", sizeof(*remotes), RTE_CACHE_LINE_SIZE, socket);
+
+	if (remotes == NULL)
+		return NULL;
+	remotes->table = table_create("remotes", n, has_key, socket);
+	remotes->slab = slab_create("remote", n, sizeof(struct remote), socket);
+	if (remotes->table == NULL || remotes->slab == NULL) {
+		remotes_destroy(remotes);
+		return NULL;
+	}
+	return remotes;
+}
+
+void remotes_destroy(struct remotes *remotes)
+{
+	if (remotes == NULL)
+		return;
+	table_destroy(remotes->table);
+	slab_destroy(remotes->slab);
+	rte_free(remotes);
+}
 
 static struct tuple remote_key(const struct tuple *outside, rte_be32_t remote)
 {
@@ -17,34 +59,47 @@ static struct tuple remote_key(const struct tuple *outside, rte_be32_t remote)
 			      .proto_realm = outside->proto_realm};
 }
 
-int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t remote)
+static struct remote *find(const struct nat *nat, const struct tuple *key)
 {
+	return (struct remote *)table_find(nat->remotes->table, key, tuple_hash(key));
+}
+
+int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t address)
+{
+	struct remote *remote;
 	struct tuple key;
-	uint32_t hash;
 
 	if (mapping->filtering != ADDRESS_DEPENDENT)
 		return 0;
-	key = remote_key(&mapping->outside, remote);
-	hash = tuple_hash(&key);
-	/* an older count is replaced */
-	return table_add(nat->remotes, &key, hash, table_find(nat->remotes, &key, hash) + 1);
+	key = remote_key(&mapping->outside, address);
+	remote = find(nat, &key);
+	if (remote == NULL) {
+		remote = slab_take(nat->remotes->slab);
+		if (remote == NULL)
+			return -ENOSPC;
+		*remote = (struct remote){.key = key};
+		if (table_add(nat->remotes->table, tuple_hash(&key), (uintptr_t)remote) != 0) {
+			slab_give(nat->remotes->slab, remote);
+			return -ENOSPC;
+		}
+	}
+	remote->sessions++;
+	return 0;
 }
 
-void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t remote)
+void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t address)
 {
+	struct remote *remote;
 	struct tuple key;
-	uintptr_t sessions;
-	uint32_t hash;
 
 	if (mapping->filtering != ADDRESS_DEPENDENT)
 		return;
-	key = remote_key(&mapping->outside, remote);
-	hash = tuple_hash(&key);
-	sessions = table_find(nat->remotes, &key, hash);
-	if (sessions > 1)
-		table_add(nat->remotes, &key, hash, sessions - 1);
-	else
-		table_free_slot(nat->remotes, table_remove(nat->remotes, &key, hash));
+	key = remote_key(&mapping->outside, address);
+	remote = find(nat, &key);
+	if (--remote->sessions > 0)
+		return;
+	table_remove(nat->remotes->table, tuple_hash(&key), (uintptr_t)remote);
+	slab_give(nat->remotes->slab, remote);
 }
 
 bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const struct tuple *tuple)
@@ -58,7 +113,7 @@ bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const str
 		if (alg_expects(nat, mapping, tuple->src))
 			return true;
 		key = remote_key(&mapping->outside, tuple->src);
-		return table_find(nat->remotes, &key, tuple_hash(&key)) != 0;
+		return find(nat, &key) != NULL;
 	default: /* it would have a session */
 		return alg_expects(nat, mapping, tuple->src);
 	}

@@ -22,7 +22,7 @@ static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
 	subscriber->key = *key;
 	subscriber->created = clock_seconds(nat->now_ms);
 	subscriber->address = address;
-	if (table_add(nat->subscriber_table, key, tuple_hash(key), (uintptr_t)subscriber) != 0) {
+	if (table_add(nat->subscriber_table, tuple_hash(key), (uintptr_t)subscriber) != 0) {
 		slab_give(nat->subscribers, subscriber);
 		return VERDICT_TABLE_FULL;
 	}
@@ -32,6 +32,11 @@ static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
 	subscriber_check_later(nat, subscriber);
 	*created = subscriber;
 	return VERDICT_COUNT;
+}
+
+bool subscriber_has_key(uintptr_t value, const struct tuple *key)
+{
+	return tuple_equal(&((const struct subscriber *)value)->key, key);
 }
 
 static struct subscriber *find(const struct nat *nat, const struct tuple *key)
@@ -105,12 +110,9 @@ static void subscriber_end(struct nat *nat, struct subscriber *subscriber)
 		.object = subscriber,
 		.free = free_subscriber,
 		.context = nat,
-		.table = nat->subscriber_table,
-		.slot = {table_remove(nat->subscriber_table, &subscriber->key,
-				      tuple_hash(&subscriber->key)),
-			 -1},
 	};
 
+	table_remove(nat->subscriber_table, tuple_hash(&subscriber->key), (uintptr_t)subscriber);
 	subscriber->live = false;
 	pool_address_leave(subscriber->address);
 	reclaim_add(nat->reclaim, &item);

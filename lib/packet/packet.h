@@ -58,7 +58,7 @@ struct packet {
 	struct tuple tuple;
 	struct rte_mbuf *mbuf;
 	struct session *session; /* set by find or admit */
-	uint32_t hash;           /* tuple_hash(&tuple) */
+	uint64_t hash;           /* tuple_hash(&tuple) */
 	uint32_t nexthop;        /* set by route */
 	uint16_t l3, l4;         /* the IP header; the header behind it */
 	uint16_t length;         /* the IP total length */

@@ -11,7 +11,7 @@
 #include <rte_common.h>
 
 /*
- * One direction of a flow, as a packet shows it. 16 bytes, which rte_hash compares in one go.
+ * One direction of a flow, as a packet shows it. 16 bytes, compared in one go.
  * ICMP queries use the identifier as the port of the asking side, as conntrack does: a request has
  * it in sport, a reply in dport; the other port tells echo (0) from timestamp (TUPLE_TIMESTAMP).
  * Other protocols have no ports: both are 0.
@@ -79,15 +79,14 @@ extern uint64_t tuple_hash_key[2];
 /* Control thread, once, before any table is made: a random key. 0, or -errno. */
 int tuple_setup(void);
 
-static inline uint32_t tuple_hash(const struct tuple *tuple)
+static inline uint64_t tuple_hash(const struct tuple *tuple)
 {
 	uint64_t word[2];
 	__uint128_t product;
 
 	memcpy(word, tuple, sizeof(word));
 	product = (__uint128_t)(word[0] ^ tuple_hash_key[0]) * (word[1] ^ tuple_hash_key[1]);
-	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-	return (uint32_t)(folded ^ folded >> 32);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 #endif

@@ -3,27 +3,27 @@
 
 #include "burst.h"
 
-/* Takes the candidates of one home through one bulk look-up. */
+/* The candidates of one home. All memory is asked for before any is waited for. */
 static void find_in(struct burst *burst, uint8_t home, const uint8_t candidate[], uint32_t n)
 {
-	const struct tuple *key[BURST_MAX];
-	uint32_t hash[BURST_MAX];
-	void *value[BURST_MAX];
-	uint64_t hits;
+	const struct table *table = sessions_table(nats[home]->sessions);
 
-	for (uint32_t i = 0; i < n; i++) {
-		key[i] = &burst->packet[candidate[i]].tuple;
-		hash[i] = burst->packet[candidate[i]].hash;
-	}
-	hits = table_find_bulk(sessions_table(nats[home]->sessions), key, hash, n, value);
+	for (uint32_t i = 0; i < n; i++)
+		table_prefetch(table, burst->packet[candidate[i]].hash);
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
 
-		if (unlikely(!(hits & UINT64_C(1) << i)))
-			continue;
-		p->session = session_of((uintptr_t)value[i], &p->direction);
+		p->session = session_of(table_guess(table, p->hash), &p->direction);
 		rte_prefetch0(p->session);
 		rte_prefetch0(&p->session->packets);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct packet *p = &burst->packet[candidate[i]];
+
+		if (likely(p->session != NULL &&
+			   tuple_equal(&p->session->tuple[p->direction], &p->tuple)))
+			continue;
+		p->session = session_of(table_find(table, &p->tuple, p->hash), &p->direction);
 	}
 }
 

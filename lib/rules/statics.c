@@ -104,7 +104,7 @@ const struct static_entry *static_of_outside(const struct tuple *tuple)
 		return n == 1 ? entry : NULL;
 	for (uint32_t i = 0; i < n; i++)
 		total += entry[i].weight;
-	place = (uint32_t)((uint64_t)tuple_hash(tuple) * total >> 32);
+	place = (uint32_t)((tuple_hash(tuple) >> 32) * total >> 32);
 	while (place >= entry->weight)
 		place -= entry++->weight;
 	return entry;
