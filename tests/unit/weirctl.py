@@ -81,7 +81,16 @@ class FakeWeir:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen()
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    # Before the next one listens: its socket may get the same number, and this thread its calls.
+    def close(self):
+        if self.listener.fileno() < 0:
+            return
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
 
     def serve(self):
         while True:
@@ -118,7 +127,7 @@ class Weirctl(unittest.TestCase):
         self.weir = FakeWeir(self.path)
 
     def tearDown(self):
-        self.weir.listener.close()
+        self.weir.close()
         self.directory.cleanup()
 
     def run_words(self, *words, path=None):
@@ -313,7 +322,7 @@ class Weirctl(unittest.TestCase):
                             path=self.path + "x")
         self.assertIn(self.path + "x", err)
         self.assertIn("systemctl start weir", err)
-        self.weir.listener.close()
+        self.weir.close()
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(self.path + "y")
         stale.close()
