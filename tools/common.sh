@@ -35,6 +35,7 @@ declare -A PACKAGES=(
 	[net]="iproute2 iputils-ping procps util-linux coreutils jq curl"
 	[demo]="nginx dnsmasq-base iperf3 traceroute bind9-dnsutils"
 	[bench]="dpdk-dev ethtool nftables python3"
+	[guard]="valgrind python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
 		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa"
 )
@@ -89,14 +90,22 @@ install_packages() {
 
 # build_weir DIRECTORY [MESON OPTION...]: shows output on failure only.
 build_weir() {
-	local directory=$1 log status=0
+	local directory=$1
 
 	shift
+	build_weir_target "$directory" all "$@"
+}
+
+# build_weir_target DIRECTORY TARGET [MESON OPTION...]: that and what it needs.
+build_weir_target() {
+	local directory=$1 target=$2 log status=0
+
+	shift 2
 	log=$(mktemp)
 	if [ ! -e "$directory/build.ninja" ]; then
 		meson setup "$directory" "$ROOT" "$@" >"$log" 2>&1 || status=$?
 	fi
-	[ $status != 0 ] || ninja --quiet -C "$directory" >"$log" 2>&1 || status=$?
+	[ $status != 0 ] || ninja --quiet -C "$directory" "$target" >"$log" 2>&1 || status=$?
 	[ $status = 0 ] || cat "$log" >&2
 	rm -f "$log"
 	return $status
