@@ -183,7 +183,9 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p,
 	mapping_put(nat, mapping);
 	if (verdict == VERDICT_COUNT && !tuple_has_ports(&p->tuple) &&
 	    !portless_is_only(nat, p->session)) {
-		nat_withdraw(nat, p->session);
+		session_end(nat->sessions,
+			    p->session); /* nat_admit() saw to it that there is room */
+		p->session = NULL;
 		return VERDICT_PROTOCOL_TAKEN;
 	}
 	return verdict;
@@ -293,10 +295,4 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	if (unlikely(verdict != VERDICT_COUNT))
 		refused_note(nat, subscriber, &p->tuple, p, verdict);
 	return verdict;
-}
-
-void nat_withdraw(struct nat *nat, struct session *session)
-{
-	/* nat_admit() saw to it that there is room in the reclaim queue */
-	session_end(nat->sessions, session);
 }

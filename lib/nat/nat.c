@@ -69,7 +69,8 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
 	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
 	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
-	    nat->refused == NULL || nat->algs == NULL || random_init(&nat->random) != 0) {
+	    nat->refused == NULL || nat->algs == NULL || withdraw_setup(nat, socket) != 0 ||
+	    random_init(&nat->random) != 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
@@ -90,6 +91,7 @@ void nat_destroy(struct nat *nat)
 	wheel_destroy(nat->idle);
 	algs_destroy(nat->algs);
 	refused_destroy(nat->refused);
+	withdraw_teardown(nat);
 	rte_free(nat);
 }
 
@@ -147,6 +149,7 @@ void nat_poll(struct nat *nat, uint64_t now_ms)
 {
 	nat->now_ms = now_ms;
 	reclaim_poll(nat->reclaim);
+	withdraw_poll(nat);
 	sessions_expire(nat->sessions, (uint32_t)(now_ms / 1000));
 	subscribers_poll(nat);
 	alg_poll(nat);

@@ -102,6 +102,7 @@ struct nat {
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
 	struct algs *algs;
+	struct rte_ring *withdrawn; /* tuples of sessions to end, from any worker */
 	struct random random;
 } __rte_cache_aligned;
 
@@ -129,6 +130,10 @@ bool nat_recheck_done(uint32_t *sessions_ended);
  */
 int nat_home_of(const struct tuple *tuple);
 
+/* Ends a session in which no packet has passed, as its first one was refused after all; its home
+ * does so in its next loop. Others stay. */
+void nat_withdraw(const struct session *session);
+
 /* ---- the home ---- */
 
 /* Whom a packet from the outside is for, by a static mapping; 0: by none. */
@@ -149,9 +154,6 @@ enum verdict nat_admit(struct nat *nat, struct packet *p);
 /* The same of a ping from one subscriber's public address to that of another, which it names by
  * this public identifier. It has no session. */
 enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier);
-
-/* Ends a session that nat_admit() just made: its first packet was refused after all. */
-void nat_withdraw(struct nat *nat, struct session *session);
 
 /* First in every loop: sets the time, then expiry, idle blocks, reclaim, and what the control
  * thread asked for. Bounded work. */
@@ -233,6 +235,11 @@ const struct static_entry *fixed_find(const struct tuple *tuple);
 bool fixed_is_stale(const struct nat *nat, const struct session *session);
 
 void recheck_poll(struct nat *nat);
+
+/* withdraw.c */
+int withdraw_setup(struct nat *nat, int socket);
+void withdraw_teardown(struct nat *nat);
+void withdraw_poll(struct nat *nat);
 
 enum port_protocol nat_port_protocol(uint8_t protocol);
 

@@ -33,6 +33,16 @@ void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what
 	transmit_own(pipeline, error, nexthop, &target);
 }
 
+/* A first packet that is refused leaves no session: those that it began end, here or in their
+ * homes, unless another packet has passed in them. */
+static void withdraw_sessions(const struct burst *burst, const struct packet *p)
+{
+	if (p->session != NULL)
+		nat_withdraw(p->session);
+	if (second_half(burst, p) != NULL)
+		nat_withdraw(second_half(burst, p));
+}
+
 /* Step 8: refused packets end here: counted, answered where the verdict says so, freed. */
 void step_answer(struct pipeline *pipeline)
 {
@@ -44,6 +54,7 @@ void step_answer(struct pipeline *pipeline)
 		if (p->kind != PACKET_REFUSED)
 			continue;
 		pipeline->config.stats->verdict[p->verdict]++;
+		withdraw_sessions(burst, p);
 		if (verdicts[p->verdict].answer != ANSWER_NONE)
 			answer_sender(pipeline, p, verdicts[p->verdict].answer);
 		else if ((p->verdict == VERDICT_NO_SESSION || p->verdict == VERDICT_FILTERED) &&

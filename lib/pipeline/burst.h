@@ -58,7 +58,10 @@ enum held { HELD_PACKET, HELD_ANSWER };
 
 static inline void burst_add_odd(struct burst *burst, const struct packet *p)
 {
-	burst->odd[burst->odd_n++] = (uint8_t)(p - burst->packet);
+	uint8_t i = (uint8_t)(p - burst->packet);
+
+	burst->odd[burst->odd_n++] = i;
+	burst->second[i] = NULL;
 }
 
 static inline bool from_inside(const struct packet *p)
@@ -109,6 +112,15 @@ void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t 
 /* Sends a packet of weir's own, from its IP header on, to `target`, or lets it wait. */
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
 		  const struct route_target *target);
+
+/* The session of a packet whose tuple is set, by a look-up of its own. */
+void find_session(struct packet *p);
+
+/* The same of the other half, if it is hairpinned. */
+void find_other_half(struct pipeline *pipeline, const struct packet *p);
+
+/* Follows a packet in its own half alone: it has left there, and the other half refuses it. */
+void track_first_half(struct pipeline *pipeline, struct packet *p);
 
 /* Makes and sends the ICMP error that a packet's sender deserves, if it may have one. */
 void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what);

@@ -53,17 +53,22 @@ static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
 	}
 }
 
-/* The session that an ICMP error is about. */
-static void find_quoted(struct packet *p)
+void find_session(struct packet *p)
 {
 	int home = nat_home_of(&p->tuple);
 	uintptr_t value = 0;
 
 	if (home >= 0)
 		value = table_find(sessions_table(nats[home]->sessions), &p->tuple, p->hash);
-	if (value == 0)
-		return packet_refuse(p, VERDICT_ERROR_NO_SESSION);
 	p->session = session_of(value, &p->direction);
+}
+
+/* The session that an ICMP error is about. */
+static void find_quoted(struct packet *p)
+{
+	find_session(p);
+	if (p->session == NULL)
+		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
 }
 
 /* Whether only the home can go on with it: it makes sessions, and ALGs work there. */

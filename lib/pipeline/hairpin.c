@@ -13,6 +13,12 @@
  * address and identifier, as from the outside, so its answer goes back like any.
  */
 
+/* An ICMP query: its identifier stands for the port of both sides. */
+static bool is_ping(const struct packet *p)
+{
+	return (p->flags & PACKET_REQUEST) != 0;
+}
+
 /* The packet as the second half sees it: from the sender's public endpoint. */
 static void as_from_outside(const struct packet *p, struct packet *half)
 {
@@ -29,23 +35,37 @@ static void as_from_outside(const struct packet *p, struct packet *half)
 /* Whether the destination half has a session. */
 static bool find_second(struct burst *burst, const struct packet *p, struct packet *half, int home)
 {
-	uintptr_t value =
-		table_find(sessions_table(nats[home]->sessions), &half->tuple, half->hash);
-	if (value == 0)
-		return false;
+	const struct table *table = sessions_table(nats[home]->sessions);
+	uintptr_t value = table_find(table, &half->tuple, half->hash);
+
 	burst->second[p - burst->packet] = session_of(value, &half->direction);
-	return true;
+	return value != 0;
 }
 
-/* An ICMP query: its identifier stands for the port of both sides. */
-static bool is_ping(const struct packet *p)
+/*
+ * The receiver keeps the packet out: by its filter, or, of a protocol without ports, because it has
+ * sent nothing to the caller yet. For the caller it has left all the same, as it would have for the
+ * Internet: its half stays, and lets in what the receiver sends. So two subscribers that call each
+ * other find each other (RFC 5128 section 3.3).
+ */
+static void keep_out(struct pipeline *pipeline, struct packet *p, enum verdict verdict)
 {
-	return (p->flags & PACKET_REQUEST) != 0;
+	track_first_half(pipeline, p);
+	packet_refuse(p, verdict);
+}
+
+static void hand_over(struct pipeline *pipeline, struct packet *p, int home)
+{
+	p->home = (uint8_t)home;
+	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
+		return packet_refuse(p, VERDICT_HANDOVER_FULL);
+	p->kind = PACKET_GONE;
+	pipeline->config.stats->handed_over++;
 }
 
 /* The destination half: found, or admitted when this worker is its home; else the packet goes
- * there. When it is refused, the first half, if just made, shall not stay. */
-static void second_session(struct pipeline *pipeline, struct packet *p, int home, bool first_is_new)
+ * there. */
+static void second_session(struct pipeline *pipeline, struct packet *p, int home)
 {
 	struct burst *burst = &pipeline->burst;
 	struct packet half;
@@ -54,43 +74,24 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 	as_from_outside(p, &half);
 	if (home < 0)
 		home = nat_home_of(&half.tuple);
+	if (home < 0 && !tuple_has_ports(&p->tuple))
+		return keep_out(pipeline, p, VERDICT_NO_SESSION);
 	if (home < 0) /* a static mapping that went meanwhile */
 		return packet_refuse(p, VERDICT_NO_SESSION);
-	if (find_second(burst, p, &half, home))
-		return;
-	if (home != pipeline->config.worker) {
-		p->home = (uint8_t)home;
-		if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
-			return packet_refuse(p, VERDICT_HANDOVER_FULL);
-		p->kind = PACKET_GONE;
-		pipeline->config.stats->handed_over++;
+	if (find_second(burst, p, &half, home)) {
+		if (!tuple_has_ports(&p->tuple) && second_half(burst, p) == p->session)
+			packet_refuse(p, VERDICT_NO_SESSION); /* nobody but the sender itself */
 		return;
 	}
+	if (home != pipeline->config.worker)
+		return hand_over(pipeline, p, home);
 	verdict = is_ping(p) ? nat_admit_ping(pipeline->config.nat, &half, p->tuple.sport)
 			     : nat_admit(pipeline->config.nat, &half);
-	if (verdict != VERDICT_COUNT) {
-		if (first_is_new)
-			nat_withdraw(pipeline->config.nat, p->session);
+	if (verdict == VERDICT_FILTERED)
+		return keep_out(pipeline, p, verdict);
+	if (verdict != VERDICT_COUNT)
 		return packet_refuse(p, verdict);
-	}
 	burst->second[p - burst->packet] = half.session;
-}
-
-/* Whether somebody has the public endpoint that the packet is to; then *home is theirs, or -1: that
- * of a static mapping's server, which depends on the sender's public endpoint. */
-static bool endpoint_is_mapped(const struct packet *p, const struct pool_address *address,
-			       int *home)
-{
-	uint16_t port = rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
-	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
-
-	*home = -1;
-	if (nat_static_for(&p->tuple) != 0)
-		return true;
-	if (block == NULL)
-		return false;
-	*home = block_home(block);
-	return *home >= 0 && port_in_use(block, nat_port_protocol(tuple_proto(&p->tuple)), port);
 }
 
 /* An interface's own address may be in a pool too. */
@@ -100,6 +101,42 @@ static bool is_weirs_own(rte_be32_t address)
 	uint32_t nexthop;
 
 	return route_find(address, &nexthop, &target) == ROUTE_LOCAL;
+}
+
+/* Whether somebody may have the public endpoint that the packet is to; then *home is theirs, or -1:
+ * it depends on the sender's public endpoint, as with a static mapping's servers or without ports.
+ */
+static bool endpoint_is_mapped(const struct packet *p, const struct pool_address *address,
+			       int *home)
+{
+	uint16_t port = rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
+	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
+
+	*home = -1;
+	if (nat_static_for(&p->tuple) != 0)
+		return true;
+	if (!tuple_has_ports(&p->tuple))
+		return !is_weirs_own(p->tuple.dst);
+	if (block == NULL)
+		return false;
+	*home = block_home(block);
+	return *home >= 0 && port_in_use(block, nat_port_protocol(tuple_proto(&p->tuple)), port);
+}
+
+void find_other_half(struct pipeline *pipeline, const struct packet *p)
+{
+	const struct pool_address *address = pool_address_find(p->tuple.dst);
+	struct packet half;
+	int home;
+
+	if (!from_inside(p) || p->session == NULL || address == NULL ||
+	    !endpoint_is_mapped(p, address, &home))
+		return;
+	as_from_outside(p, &half);
+	if (home < 0)
+		home = nat_home_of(&half.tuple);
+	if (home >= 0)
+		find_second(&pipeline->burst, p, &half, home);
 }
 
 /* The first half: found, or admitted here, as this is its home. */
@@ -118,20 +155,19 @@ static bool first_session(struct pipeline *pipeline, struct packet *p)
 static void hairpin(struct pipeline *pipeline, struct packet *p)
 {
 	struct pool_address *address = pool_address_find(p->tuple.dst);
-	bool first = p->session == NULL;
 	int home;
 
 	if (likely(address == NULL) || (is_ping(p) && is_weirs_own(p->tuple.dst)))
 		return;
 	if (!endpoint_is_mapped(p, address, &home)) {
-		if (!first || !is_weirs_own(p->tuple.dst))
+		if (p->session != NULL || !is_weirs_own(p->tuple.dst))
 			packet_refuse(p, VERDICT_NO_SESSION);
 		return;
 	}
 	if (p->ttl <= 1)
 		return packet_refuse(p, VERDICT_TTL_EXCEEDED);
 	if (first_session(pipeline, p))
-		second_session(pipeline, p, home, first);
+		second_session(pipeline, p, home);
 }
 
 /* An error about a packet that came by hairpin; its session keeps the sender's public endpoint. */
@@ -156,7 +192,6 @@ void step_hairpin(struct pipeline *pipeline)
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
 		struct packet *p = &burst->packet[burst->odd[i]];
 
-		burst->second[burst->odd[i]] = NULL;
 		if (!from_inside(p))
 			continue;
 		if (p->kind == PACKET_QUERY)

@@ -37,12 +37,19 @@ static void fail(struct pipeline *pipeline, struct rte_mbuf *packet)
 {
 	struct burst *burst = &pipeline->burst;
 
+	struct packet *p = &burst->packet[0];
+
 	burst->n = 1;
-	burst->packet[0].mbuf = packet;
+	p->mbuf = packet;
 	step_parse(pipeline);
-	packet_refuse(&burst->packet[0], VERDICT_NO_NEIGHBOUR);
-	burst->odd[0] = 0;
-	burst->odd_n = 1;
+	burst->odd_n = 0;
+	burst_add_odd(burst, p);
+	/* a hairpinned one may have begun sessions: they end with it */
+	if (p->kind == PACKET_QUERY || (p->kind == PACKET_FRAGMENT && !(p->flags & PACKET_LATER))) {
+		find_session(p);
+		find_other_half(pipeline, p);
+	}
+	packet_refuse(p, VERDICT_NO_NEIGHBOUR);
 	step_answer(pipeline);
 }
 

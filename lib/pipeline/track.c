@@ -36,6 +36,11 @@ static bool track_odd(struct session *session, uint32_t direction, struct packet
 	return track(session, direction, p, now);
 }
 
+void track_first_half(struct pipeline *pipeline, struct packet *p)
+{
+	track_odd(p->session, p->direction, p, pipeline->now);
+}
+
 /*
  * Step 6: TCP state, time stamps, counters. ICMP errors neither refresh nor end anything
  * (RFC 5508 REQ-6, RFC 5382 REQ-10).

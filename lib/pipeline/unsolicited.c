@@ -80,12 +80,10 @@ static struct rte_mbuf *again(struct pipeline *pipeline, const struct kept *kept
 }
 
 /* Whether the subscriber has opened the connection meanwhile. */
-static bool has_session(const struct packet *p)
+static bool has_session(struct packet *p)
 {
-	int home = nat_home_of(&p->tuple);
-
-	return home >= 0 &&
-	       table_find(sessions_table(nats[home]->sessions), &p->tuple, p->hash) != 0;
+	find_session(p);
+	return p->session != NULL;
 }
 
 static void answer_kept(struct pipeline *pipeline, const struct kept *kept)

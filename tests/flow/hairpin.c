@@ -134,12 +134,9 @@ static void between_homes(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 8; i++) {
 		flow_start(&(struct flow_setup){.workers = 2});
-		const char *server = flow_subscriber_of(i & 1),
-			   *client = flow_subscriber_of(i >> 1 & 1);
+		const char *server, *client;
 
-		flow_deliver_to(i >> 2);
-		if (server == client)
-			client = server[9] == '9' ? "100.64.0.8" : "100.64.0.99";
+		flow_pick_homes(i, &server, &client);
 		udp_between(server, client);
 		tcp_between(server, client);
 		if (i < 7)
@@ -162,16 +159,12 @@ static void pings_are_hairpinned(void **state)
 		struct rte_mbuf *frame;
 
 		flow_start(&(struct flow_setup){.workers = 2});
-		served.src = flow_subscriber_of(i & 1);
+		flow_pick_homes(i, &served.src, &sent.src);
 		served.type = 8;
 		sent.type = types[i >> 2];
-		sent.src = flow_subscriber_of(i >> 1 & 1);
-		if (sent.src[9] == served.src[9])
-			sent.src = served.src[9] == '9' ? "100.64.0.8" : "100.64.0.99";
 		public = flow_open(&served);
 		sent.dst = public.address;
 		sent.ident = public.port;
-		flow_deliver_to(i & 1);
 		flow_send(INSIDE, &sent);
 		flow_expect_verdict(VERDICT_HAIRPINNED);
 		frame = flow_receive(INSIDE);
@@ -272,21 +265,87 @@ static void nobody_has_it(void **state)
 	assert_int_equal(flow_sessions(), 1);
 }
 
-/* A call that S1 may not have, over its limit, leaves nothing of the caller either. */
-static void a_refused_call_leaves_nothing(void **state)
+static void filter_by_address(struct pool_config *pool)
 {
-	struct frame_spec served = of(IPPROTO_UDP, S1, 4000, 0), in = of(IPPROTO_UDP, S2, 5000, 0);
-	struct endpoint public;
+	pool->filtering = ADDRESS_DEPENDENT;
+}
+
+/*
+ * RFC 5128 section 3.3: two subscribers behind one filter call each other. The first call is kept
+ * out, but it has left: so the other's call is let in, and then the first one's.
+ */
+static void calls_that_cross_a_filter(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		struct frame_spec a = of(IPPROTO_UDP, NULL, 4000, 0),
+				  b = of(IPPROTO_UDP, NULL, 5000, 0);
+		struct endpoint a_public, b_public;
+
+		flow_start(&(struct flow_setup){.workers = 2,
+						.set_pool = filter_by_address,
+						.pool = "203.0.113.1-203.0.113.2"});
+		flow_pick_homes(i, &a.src, &b.src);
+		a_public = flow_open(&a);
+		b_public = flow_open(&b);
+		a.dst = b_public.address;
+		a.dport = b_public.port;
+		flow_drop(INSIDE, &a, VERDICT_FILTERED);
+		assert_int_equal(flow_sessions(), 3); /* two outside, and what was called */
+		answer_passes(&b, &b_public, &a, &a_public, 0);
+		answer_passes(&a, &a_public, &b, &b_public, 0);
+		assert_int_equal(flow_sessions(), 4);
+		if (i < 7)
+			assert_int_equal(flow_teardown(NULL), 0);
+	}
+}
+
+/*
+ * Protocols without ports: who has sent to the other's public address gets what the other sends to
+ * its own, and both see public addresses. The first packet only makes room for the answer.
+ */
+static void by_address_alone(void **state)
+{
+	static const uint8_t protocols[] = {47, 50, 132, 136};
 
 	(void)state;
-	flow_start(&(struct flow_setup){.max_sessions_per_subscriber = 1});
-	public = flow_open(&served);
-	in.dst = public.address;
-	in.dport = public.port;
-	flow_refuse(INSIDE, &in, VERDICT_SESSION_LIMIT, 3, 1);
-	assert_int_equal(flow_sessions(), 1);
-	assert_int_equal(flow_mappings(), 1);
-	assert_int_equal(flow_ports(), 1);
+	for (uint32_t i = 0; i < 8; i++) {
+		uint8_t protocol = protocols[i % RTE_DIM(protocols)];
+		struct frame_spec a = of(IPPROTO_UDP, NULL, 4000, 0),
+				  b = of(IPPROTO_UDP, NULL, 5000, 0), out;
+		struct endpoint a_public, b_public;
+
+		flow_start(&(struct flow_setup){.workers = 2, .pool = "203.0.113.1-203.0.113.8"});
+		flow_pick_homes(i, &a.src, &b.src);
+		do { /* the two must have different addresses */
+			a_public = flow_open(&a);
+			b_public = flow_open(&b);
+			if (strcmp(a_public.address, b_public.address) != 0)
+				break;
+			assert_int_equal(flow_teardown(NULL), 0);
+			flow_start(&(struct flow_setup){.workers = 2,
+							.pool = "203.0.113.1-203.0.113.8"});
+			flow_pick_homes(i, &a.src, &b.src);
+		} while (true);
+		a.proto = b.proto = protocol;
+		a.dst = b_public.address;
+		b.dst = a_public.address;
+		flow_drop(INSIDE, &a, VERDICT_NO_SESSION);
+		assert_int_equal(flow_sessions(), 3);
+		for (int n = 0; n < 2; n++) {
+			out = flow_hop(&b);
+			out.src = b_public.address;
+			out.dst = a.src;
+			flow_pass(INSIDE, &b, VERDICT_HAIRPINNED, INSIDE, &out);
+			out = flow_hop(&a);
+			out.src = a_public.address;
+			out.dst = b.src;
+			flow_pass(INSIDE, &a, VERDICT_HAIRPINNED, INSIDE, &out);
+		}
+		assert_int_equal(flow_sessions(), 4);
+		if (i < 7)
+			assert_int_equal(flow_teardown(NULL), 0);
+	}
 }
 
 /* RFC 5508 REQ-7: an error about a hairpinned packet reaches its sender, who knows the quote. */
@@ -362,7 +421,8 @@ int main(void)
 		FLOW_TEST(errors_about_pings_are_hairpinned),
 		FLOW_TEST(a_ping_to_a_public_address),
 		FLOW_TEST(nobody_has_it),
-		FLOW_TEST(a_refused_call_leaves_nothing),
+		FLOW_TEST(calls_that_cross_a_filter),
+		FLOW_TEST(by_address_alone),
 		FLOW_TEST(errors_are_hairpinned),
 		FLOW_TEST(by_inside_addresses),
 	};

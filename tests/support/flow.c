@@ -487,18 +487,6 @@ void flow_advance(uint32_t seconds)
 	}
 }
 
-/* ---- state ---- */
-
-const char *flow_subscriber_of(uint32_t worker)
-{
-	static char text[WORKERS][TEXT_IPV4_SIZE];
-	uint32_t host = support_ipv4(S1);
-
-	while (home_of_subscriber(rte_cpu_to_be_32(host)) != worker)
-		host++;
-	return text_ipv4(rte_cpu_to_be_32(host), text[worker]);
-}
-
 /* ---- when things run short ---- */
 
 void flow_limit_port(enum flow_port port, uint32_t frames)

@@ -193,6 +193,10 @@ const char *flow_state(const struct frame_spec *spec); /* "none": no session */
 /* A subscriber whose home is this worker. */
 const char *flow_subscriber_of(uint32_t worker);
 
+/* Two subscribers, and two workers that may be their homes and get the packets: with i from 0 to 7
+ * in all combinations. */
+void flow_pick_homes(uint32_t i, const char **a, const char **b);
+
 /* Sum over the workers of a counter in struct stats. */
 #define flow_count(field) flow_count_at(offsetof(struct stats, field))
 uint64_t flow_count_at(size_t offset);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "flow.h"
+#include "pools.h"
 #include "text.h"
 
 /* What packets become, and what weir keeps of them. */
@@ -151,4 +152,28 @@ const char *flow_state(const struct frame_spec *spec)
 	const struct session *session = flow_session(spec);
 
 	return session != NULL ? session_state_name(session) : "none";
+}
+
+/* The first from `host` on. */
+static char *subscriber_from(uint32_t host, uint32_t worker, char text[TEXT_IPV4_SIZE])
+{
+	while (home_of_subscriber(rte_cpu_to_be_32(host)) != worker)
+		host++;
+	return text_ipv4(rte_cpu_to_be_32(host), text);
+}
+
+const char *flow_subscriber_of(uint32_t worker)
+{
+	static char text[WORKERS_MAX][TEXT_IPV4_SIZE];
+
+	return subscriber_from(support_ipv4(S1), worker, text[worker]);
+}
+
+void flow_pick_homes(uint32_t i, const char **a, const char **b)
+{
+	static char text[TEXT_IPV4_SIZE];
+
+	*a = flow_subscriber_of(i & 1);
+	*b = subscriber_from(support_ipv4(*a) + 1, i >> 1 & 1, text);
+	flow_deliver_to(i >> 2);
 }
