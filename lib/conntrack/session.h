@@ -112,15 +112,21 @@ static inline struct rewrite session_rewrite(const struct session *session, uint
 {
 	const struct tuple *other = &session->tuple[direction ^ 1];
 	uint16_t flip = (uint16_t) - (int)direction; /* all ones: the way back negates */
-
-	return (struct rewrite){
-		.src = other->dst,
-		.dst = other->src,
-		.sport = other->dport,
-		.dport = other->sport,
+	struct rewrite rw = {
 		.l3_delta = session->l3_delta ^ flip,
 		.l4_delta = session->l4_delta ^ flip,
 	};
+	uint64_t addresses;
+	uint32_t both;
+
+	/* source and destination change places: the words' halves do */
+	memcpy(&addresses, &other->src, sizeof(addresses));
+	memcpy(&both, &other->sport, sizeof(both));
+	addresses = addresses << 32 | addresses >> 32;
+	both = both << 16 | both >> 16;
+	memcpy(&rw.src, &addresses, sizeof(addresses));
+	memcpy(&rw.sport, &both, sizeof(both));
+	return rw;
 }
 
 /* Follows a TCP segment. False: it cannot be part of the session. */

@@ -17,10 +17,9 @@
 static inline uint16_t checksum_fold(uint64_t sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	/* with its halves swapped, either half's carry goes into the other */
+	return (uint16_t)(((uint32_t)sum + ((uint32_t)sum << 16 | (uint32_t)sum >> 16)) >> 16);
 }
 
 static inline uint64_t checksum_delta16(uint16_t old, uint16_t new)

@@ -21,12 +21,54 @@ bool packet_is_host(rte_be32_t source)
 	uint8_t first = *(const uint8_t *)&source;
 
 	/* not 0/8, 127/8, 224/4, 240/4, 255.255.255.255 */
-	return first != 0 && first != 127 && first < 224;
+	return (uint8_t)(first - 1) < 223 && first != 127;
 }
 
-static inline bool ip_checksum_ok(const void *header, uint32_t length)
+static bool ip_checksum_ok(const void *header, uint32_t length)
 {
 	return checksum_fold(checksum_sum(header, length)) == 0xffff;
+}
+
+/* The same of a header without options. */
+static inline bool plain_checksum_ok(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t word[5];
+
+	memcpy(word, ip, sizeof(word));
+	return checksum_fold((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffff;
+}
+
+/* Whether a frame is for this MAC. Two bytes more of both are read: both have them. */
+static inline bool is_mac(const struct rte_ether_hdr *ether, const struct packet_source *source)
+{
+	uint64_t wanted, found;
+
+	_Static_assert(offsetof(struct packet_source, mac) == 0, "read as a word");
+	memcpy(&wanted, source, sizeof(wanted));
+	memcpy(&found, ether, sizeof(found));
+	return (wanted ^ found) << 16 == 0;
+}
+
+/* The tuple of a packet that has ports, which its transport header begins with, and its hash: made
+ * as two words, for what is written in small pieces cannot be read in large ones at once. */
+static inline void set_tuple(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t realm)
+{
+	uint64_t addresses, rest;
+	uint32_t ports;
+
+	memcpy(&addresses, &ip->src_addr, sizeof(addresses));
+	memcpy(&ports, rte_pktmbuf_mtod_offset(p->mbuf, const void *, p->l4), sizeof(ports));
+	rest = ports | (uint64_t)proto_realm(ip->next_proto_id, realm) << 32;
+	memcpy(&p->tuple, &addresses, sizeof(addresses));
+	memcpy(&p->tuple.sport, &rest, sizeof(rest));
+	p->hash = tuple_hash_words(addresses, rest);
+}
+
+static void set_addresses(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t realm)
+{
+	p->tuple = (struct tuple){.src = ip->src_addr,
+				  .dst = ip->dst_addr,
+				  .proto_realm = proto_realm(ip->next_proto_id, realm)};
 }
 
 static inline uint32_t header_length(const struct rte_ipv4_hdr *ip)
@@ -117,13 +159,15 @@ static void parse_error(struct packet *p, uint32_t realm)
 	p->kind = PACKET_ERROR;
 }
 
-static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
+static void parse_icmp(struct packet *p, uint32_t l4_have, uint32_t l4_length, uint32_t realm)
 {
 	const struct rte_icmp_hdr *icmp =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
 
 	if (l4_length < sizeof(*icmp))
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	if (l4_have < sizeof(*icmp))
+		return packet_refuse(p, VERDICT_TRUNCATED);
 	if (icmp_is_query(icmp->icmp_type)) {
 		if (icmp_query_ports(icmp, &p->tuple))
 			p->flags |= PACKET_REQUEST;
@@ -137,7 +181,8 @@ static void parse_icmp(struct packet *p, uint32_t l4_length, uint32_t realm)
 	parse_error(p, realm);
 }
 
-static inline void parse_tcp(struct packet *p, uint32_t l4_length)
+/* TCP's header, which is in the first segment. False: refused. */
+static inline bool parse_tcp(struct packet *p, uint32_t l4_length)
 {
 	/* by the flags FIN, SYN, RST, PSH, ACK; 0: no TCP sends this */
 	static const uint8_t events[32] = {
@@ -149,26 +194,40 @@ static inline void parse_tcp(struct packet *p, uint32_t l4_length)
 	const struct rte_tcp_hdr *tcp =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
 
-	if (unlikely(l4_length < sizeof(*tcp) || tcp->data_off >> 4 < 5 ||
-		     (tcp->data_off >> 4) * 4u > l4_length))
-		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	if (unlikely(tcp->data_off >> 4 < 5 || (tcp->data_off >> 4) * 4u > l4_length)) {
+		packet_refuse(p, VERDICT_BAD_TRANSPORT);
+		return false;
+	}
 	p->tcp_event = events[tcp->tcp_flags & 0x1f];
-	if (unlikely(p->tcp_event == TCP_EVENT_NONE))
-		return packet_refuse(p, VERDICT_BAD_TCP_FLAGS);
-	p->tuple.sport = tcp->src_port;
-	p->tuple.dport = tcp->dst_port;
+	if (unlikely(p->tcp_event == TCP_EVENT_NONE)) {
+		packet_refuse(p, VERDICT_BAD_TCP_FLAGS);
+		return false;
+	}
+	return true;
 }
 
-static inline void parse_udp(struct packet *p, uint32_t l4_length)
+/* The header of UDP or TCP, which must lie in the first segment. False: refused. */
+static inline bool parse_transport(struct packet *p, const struct rte_ipv4_hdr *ip,
+				   uint32_t l4_have, uint32_t l4_length)
 {
 	const struct rte_udp_hdr *udp =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
+	bool is_udp = ip->next_proto_id == IPPROTO_UDP;
+	uint32_t header = is_udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr);
+	uint32_t length;
 
-	if (unlikely(l4_length < sizeof(*udp) || rte_be_to_cpu_16(udp->dgram_len) < sizeof(*udp) ||
-		     rte_be_to_cpu_16(udp->dgram_len) > l4_length))
-		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
-	p->tuple.sport = udp->src_port;
-	p->tuple.dport = udp->dst_port;
+	if (unlikely(l4_have < header || l4_length < header)) {
+		packet_refuse(p, l4_length < header ? VERDICT_BAD_TRANSPORT : VERDICT_TRUNCATED);
+		return false;
+	}
+	if (!is_udp)
+		return parse_tcp(p, l4_length);
+	length = rte_be_to_cpu_16(udp->dgram_len);
+	if (unlikely(length < header || length > l4_length)) {
+		packet_refuse(p, VERDICT_BAD_TRANSPORT);
+		return false;
+	}
+	return true;
 }
 
 /* What is not IPv4 to our own MAC. */
@@ -222,24 +281,24 @@ static bool cuts_tcp(const struct packet *p, uint32_t l4_length)
 }
 
 /* The transport header of a first fragment. Fragments but the last have at least 8 bytes. */
-static void parse_first(struct packet *p, uint8_t protocol, uint32_t l4_length)
+static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_length)
 {
+	uint32_t realm = tuple_realm(&p->tuple);
 	const struct rte_udp_hdr *udp =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
 	const struct rte_icmp_hdr *icmp = (const struct rte_icmp_hdr *)udp;
 
-	switch (protocol) {
+	switch (ip->next_proto_id) {
 	case IPPROTO_UDP:
 		if (rte_be_to_cpu_16(udp->dgram_len) <= l4_length)
 			return packet_refuse(p, VERDICT_BAD_TRANSPORT);
-		p->tuple.sport = udp->src_port;
-		p->tuple.dport = udp->dst_port;
-		break;
+		return set_tuple(p, ip, realm);
 	case IPPROTO_TCP:
 		if (cuts_tcp(p, l4_length))
 			return packet_refuse(p, VERDICT_FRAGMENT_TINY);
-		parse_tcp(p, l4_length);
-		break;
+		if (parse_tcp(p, l4_length))
+			set_tuple(p, ip, realm);
+		return;
 	case IPPROTO_ICMP:
 		if (icmp_is_error(icmp->icmp_type)) /* its checksum cannot be verified */
 			return packet_refuse(p, VERDICT_FRAGMENTED_ERROR);
@@ -254,13 +313,14 @@ static void parse_first(struct packet *p, uint8_t protocol, uint32_t l4_length)
 
 /* A fragment. Of the first, all that a whole packet has; of another, no ports and no hash. */
 static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
-			   uint32_t l4_length)
+			   uint32_t l4_length, uint32_t realm)
 {
 	uint32_t flags = rte_be_to_cpu_16(ip->fragment_offset);
 	uint32_t offset = (flags & RTE_IPV4_HDR_OFFSET_MASK) * 8;
 	bool more = (flags & RTE_IPV4_HDR_MF_FLAG) != 0;
 	uint8_t protocol = ip->next_proto_id;
 
+	set_addresses(p, ip, realm);
 	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
 		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
 	if (!tuple_has_ports(&p->tuple)) { /* nothing to look for: it goes by itself */
@@ -273,7 +333,7 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	if (offset == 0) {
 		if (l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr)))
 			return packet_refuse(p, VERDICT_TRUNCATED);
-		return parse_first(p, protocol, l4_length);
+		return parse_first(p, ip, l4_length);
 	}
 	/* what would overwrite a TCP header's flags: RFC 3128 */
 	if (protocol == IPPROTO_TCP && offset < sizeof(struct rte_tcp_hdr))
@@ -286,7 +346,7 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, const struct rte_ether_hdr *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
 	uint32_t have = rte_pktmbuf_data_len(p->mbuf);
-	uint32_t ip_header, l4_length, l4_have;
+	uint32_t ip_header;
 	bool to_us;
 
 	p->kind = PACKET_QUERY;
@@ -296,7 +356,7 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 	p->session = NULL;
 	if (unlikely(have < sizeof(*ether)))
 		return packet_refuse(p, VERDICT_TRUNCATED);
-	to_us = rte_is_same_ether_addr(&ether->dst_addr, &source->mac) ||
+	to_us = is_mac(ether, source) ||
 		(source->any_mac && !rte_is_multicast_ether_addr(&ether->dst_addr));
 	if (unlikely(!to_us || ether->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
 		return parse_other(p, ether, to_us);
@@ -305,20 +365,21 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 
 	p->l3 = sizeof(*ether);
 	p->length = rte_be_to_cpu_16(ip->total_length);
-	ip_header = header_length(ip);
-	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF) && !parse_unusual(p, ip, ip_header))
-		return;
+	ip_header = sizeof(*ip);
+	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF)) {
+		ip_header = header_length(ip);
+		if (!parse_unusual(p, ip, ip_header))
+			return;
+	}
 	if (unlikely(p->length < ip_header))
 		return packet_refuse(p, VERDICT_BAD_IP_HEADER);
 	if (unlikely(p->l3 + p->length > rte_pktmbuf_pkt_len(p->mbuf)))
 		return packet_refuse(p, VERDICT_TRUNCATED);
-	if (unlikely(!ip_checksum_ok(ip, ip_header)))
+	if (unlikely(ip_header == sizeof(*ip) ? !plain_checksum_ok(ip)
+					      : !ip_checksum_ok(ip, ip_header)))
 		return packet_refuse(p, VERDICT_BAD_IP_CHECKSUM);
 	p->ttl = ip->time_to_live;
 	p->l4 = (uint16_t)(p->l3 + ip_header);
-	p->tuple = (struct tuple){.src = ip->src_addr,
-				  .dst = ip->dst_addr,
-				  .proto_realm = proto_realm(ip->next_proto_id, source->realm)};
 	if (unlikely(!packet_is_host(ip->src_addr)))
 		return packet_refuse(p, VERDICT_MARTIAN_SOURCE);
 	if (unlikely(!packet_is_host(ip->dst_addr)))
@@ -327,25 +388,17 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 		p->flags |= PACKET_DF;
 	if (unlikely(ip->fragment_offset &
 		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		return parse_fragment(p, ip, have - p->l4, p->length - ip_header);
+		return parse_fragment(p, ip, have - p->l4, p->length - ip_header, source->realm);
 
-	/* transport headers must lie in the first segment */
-	l4_have = have - p->l4;
-	l4_length = p->length - ip_header;
-	if (likely(ip->next_proto_id == IPPROTO_UDP)) {
-		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_udp_hdr))))
-			return packet_refuse(p, VERDICT_TRUNCATED);
-		parse_udp(p, l4_length);
-	} else if (likely(ip->next_proto_id == IPPROTO_TCP)) {
-		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_tcp_hdr))))
-			return packet_refuse(p, VERDICT_TRUNCATED);
-		parse_tcp(p, l4_length);
-	} else if (ip->next_proto_id == IPPROTO_ICMP) {
-		if (unlikely(l4_have < RTE_MIN(l4_length, sizeof(struct rte_icmp_hdr))))
-			return packet_refuse(p, VERDICT_TRUNCATED);
-		parse_icmp(p, l4_length, source->realm);
-	} else { /* by address alone: one host has the public address, remote and protocol */
-		p->flags |= PACKET_IDENT_STAYS;
+	if (likely(ip->next_proto_id == IPPROTO_UDP || ip->next_proto_id == IPPROTO_TCP)) {
+		if (likely(parse_transport(p, ip, have - p->l4, p->length - ip_header)))
+			set_tuple(p, ip, source->realm);
+		return;
 	}
+	set_addresses(p, ip, source->realm);
+	if (ip->next_proto_id == IPPROTO_ICMP)
+		parse_icmp(p, have - p->l4, p->length - ip_header, source->realm);
+	else /* by address alone: one host has the public address, remote and protocol */
+		p->flags |= PACKET_IDENT_STAYS;
 	p->hash = tuple_hash(&p->tuple);
 }

@@ -2,6 +2,15 @@
 #ifndef WEIR_REWRITE_H
 #define WEIR_REWRITE_H
 
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+
+#include <rte_byteorder.h>
+#include <rte_icmp.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "checksum.h"
 #include "packet.h"
 
 /*
@@ -21,13 +30,13 @@ uint16_t rewrite_l3_delta(const struct tuple *from, const struct tuple *to);
 uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to);
 
 /* Writes addresses, ports and checksums of a PACKET_QUERY and takes one from its TTL. */
-void rewrite_packet(const struct packet *p, const struct rewrite *rw);
+static inline void rewrite_packet(const struct packet *p, const struct rewrite *rw);
 
 /* The same for a fragment but the first (PACKET_LATER): the IP header. */
 void rewrite_fragment(const struct packet *p, const struct rewrite *rw);
 
 /* Gives a packet another IP identification. */
-void rewrite_ident(const struct packet *p, rte_be16_t ident);
+static inline void rewrite_ident(const struct packet *p, rte_be16_t ident);
 
 /*
  * Writes a PACKET_ERROR: the quoted packet by `quoted`, the outer addresses, the checksums, and
@@ -41,5 +50,97 @@ void rewrite_mss(const struct packet *p, uint16_t most);
 
 /* Takes one from the TTL of a packet that is sent on as it is. */
 void rewrite_ttl(const struct packet *p);
+
+/* ---- the bodies of what every packet takes ---- */
+
+#if RTE_BYTE_ORDER != RTE_LITTLE_ENDIAN
+#error "the TTL's delta below is for little-endian machines"
+static inline void rewrite_ident(const struct packet *p, rte_be16_t ident)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+	uint16_t delta = checksum_fold(checksum_delta16(ip->packet_id, ident));
+
+	ip->packet_id = ident;
+	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
+}
+
+#endif
+
+/* One less in the TTL, the low byte of its 16-bit word: - 1 in one's complement. */
+#define TTL_DELTA 0xfffeu
+
+/* Transport bytes that a rewrite touches: up to TCP's checksum. */
+#define TRANSPORT_BYTES 18
+
+static inline void rewrite_addresses(struct rte_ipv4_hdr *ip, rte_be32_t src, rte_be32_t dst,
+				     uint16_t delta)
+{
+	ip->src_addr = src;
+	ip->dst_addr = dst;
+	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
+}
+
+static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite *rw)
+{
+	bool request =
+		icmp->icmp_type == RTE_IP_ICMP_ECHO_REQUEST || icmp->icmp_type == ICMP_TIMESTAMP;
+
+	icmp->icmp_ident = request ? rw->sport : rw->dport; /* the asking side's port */
+	icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, rw->l4_delta);
+}
+
+/* `length` transport bytes are there, 8 at the least. TCP and UDP take the same branches, as they
+ * come in no order. */
+static inline void rewrite_transport(uint8_t protocol, uint8_t *l4, uint32_t length,
+				     const struct rewrite *rw)
+{
+	bool is_udp = protocol == IPPROTO_UDP;
+	uint8_t *field = l4 + (is_udp ? offsetof(struct rte_udp_hdr, dgram_cksum)
+				      : offsetof(struct rte_tcp_hdr, cksum));
+	uint16_t old, new;
+
+	if (unlikely(!is_udp && protocol != IPPROTO_TCP)) {
+		if (protocol == IPPROTO_ICMP)
+			rewrite_icmp((struct rte_icmp_hdr *)l4, rw);
+		return;
+	}
+	memcpy(l4, &rw->sport, sizeof(rw->sport) + sizeof(rw->dport));
+	if (!is_udp && length < TRANSPORT_BYTES)
+		return;
+	memcpy(&old, field, sizeof(old));
+	new = checksum_apply(old, rw->l4_delta);
+	if (is_udp && new == 0) /* which would mean none: RFC 768 */
+		new = 0xffff;
+	if (is_udp && old == 0) /* the sender made none */
+		new = 0;
+	memcpy(field, &new, sizeof(new));
+}
+
+/* An IP checksum delta that also takes one from the TTL. */
+static inline uint16_t with_ttl(uint16_t delta)
+{
+	uint32_t sum = (uint32_t)delta + TTL_DELTA;
+
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+static inline void rewrite_packet(const struct packet *p, const struct rewrite *rw)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+	uint8_t *l4 = rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->l4);
+
+	ip->time_to_live--;
+	rewrite_addresses(ip, rw->src, rw->dst, with_ttl(rw->l3_delta));
+	rewrite_transport(tuple_proto(&p->tuple), l4, TRANSPORT_BYTES, rw);
+}
+
+static inline void rewrite_ident(const struct packet *p, rte_be16_t ident)
+{
+	struct rte_ipv4_hdr *ip = packet_ip(p);
+	uint16_t delta = checksum_fold(checksum_delta16(ip->packet_id, ident));
+
+	ip->packet_id = ident;
+	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
+}
 
 #endif

@@ -79,14 +79,20 @@ extern uint64_t tuple_hash_key[2];
 /* Control thread, once, before any table is made: a random key. 0, or -errno. */
 int tuple_setup(void);
 
+static inline uint64_t tuple_hash_words(uint64_t addresses, uint64_t rest)
+{
+	__uint128_t product =
+		(__uint128_t)(addresses ^ tuple_hash_key[0]) * (rest ^ tuple_hash_key[1]);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static inline uint64_t tuple_hash(const struct tuple *tuple)
 {
 	uint64_t word[2];
-	__uint128_t product;
 
 	memcpy(word, tuple, sizeof(word));
-	product = (__uint128_t)(word[0] ^ tuple_hash_key[0]) * (word[1] ^ tuple_hash_key[1]);
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return tuple_hash_words(word[0], word[1]);
 }
 
 #endif
