@@ -15,6 +15,7 @@ void ident_init(struct ident *ident, uint8_t worker, uint32_t workers)
 	ident->shift = 0;
 	while (1u << ident->shift < workers)
 		ident->shift++;
+	ident->factor_of_flow = secret(0) | 1;
 	ident->factor[0] = (uint16_t)(secret(1) | 1);
 	ident->factor[1] = (uint16_t)(secret(2) | 1);
 	for (uint32_t i = 0; i < IDENTS; i++)

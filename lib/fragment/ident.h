@@ -13,7 +13,7 @@
  * identification to one destination, which mixes them up. Atomic packets (DF, no fragment) keep
  * theirs, which nobody may read.
  *
- * A counter for each public source, destination and protocol (those that share a keyed hash share
+ * A counter for each public source, destination and protocol (those that share a secret hash share
  * it) goes through all identifications before one comes again: RFC 6864's lifetime at as many
  * packets a second as 16 bits allow. Workers write no shared memory: each has its own counters and
  * a part of the identifications, told by the lowest bits. What the counter gives is then shuffled
@@ -23,9 +23,11 @@
  * An ICMP error that comes back quotes the new identification, and the host inside sees that one;
  * hosts tell by addresses and ports what an error is about.
  */
-#define IDENTS 4096 /* counters, a power of two */
+#define IDENT_BITS 12 /* of the number of counters */
+#define IDENTS     (1u << IDENT_BITS)
 
 struct ident {
+	uint64_t factor_of_flow;
 	uint16_t worker; /* this one's part of the identifications */
 	uint16_t shift;  /* bits that tell the workers apart */
 	uint16_t factor[2];
@@ -38,12 +40,11 @@ void ident_init(struct ident *ident, uint8_t worker, uint32_t workers);
 static inline rte_be16_t ident_next(struct ident *ident, rte_be32_t src, rte_be32_t dst,
 				    uint8_t protocol)
 {
-	struct tuple key = {.src = src, .dst = dst, .proto_realm = protocol};
-	uint64_t hash = tuple_hash(&key);
-	uint32_t x = ident->next[hash % IDENTS]++;
+	uint64_t flow = ((uint64_t)dst << 32 | src) + ((uint64_t)protocol << 24);
+	uint32_t x = ident->next[flow * ident->factor_of_flow >> (64 - IDENT_BITS)]++;
 
 	/* each line is a permutation of 16 bits */
-	x = (uint16_t)((x << ident->shift | ident->worker) ^ (uint16_t)(hash >> 16));
+	x = (uint16_t)(x << ident->shift | ident->worker);
 	x = (uint16_t)(x * ident->factor[0]);
 	x ^= x >> 7;
 	x = (uint16_t)(x * ident->factor[1]);

@@ -105,9 +105,21 @@ static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
 	memcpy(rte_pktmbuf_mtod(frame, void *), nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
 }
 
+/* Sends what is in line for a port. What the port does not take is lost, and counted so. */
+void transmit_flush(struct pipeline *pipeline, uint16_t port);
+
 /* Puts a frame, link header and all, in line for a port. */
-void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
-		    uint8_t verdict);
+static inline void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
+				  uint8_t verdict)
+{
+	struct out *out = &pipeline->out[port];
+
+	out->frame[out->n] = frame;
+	out->verdict[out->n] = verdict;
+	pipeline->out_ports |= 1u << port;
+	if (unlikely(++out->n == TX_ROOM))
+		transmit_flush(pipeline, port);
+}
 
 /* Sends a packet of weir's own, from its IP header on, to `target`, or lets it wait. */
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,

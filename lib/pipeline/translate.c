@@ -37,16 +37,15 @@ static inline void trim(const struct packet *p)
 /* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
 static inline bool needs_ident(const struct packet *p)
 {
-	return p->direction == 0 && !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
+	return (p->direction == 0) & !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
 }
 
 static inline void translate_ident(struct pipeline *pipeline, const struct packet *p,
 				   rte_be32_t src, rte_be32_t dst)
 {
 	/* what keeps its source (RFC 6888 REQ-6) keeps its identification too */
-	if (needs_ident(p) && src != packet_ip(p)->src_addr)
-		rewrite_ident(p,
-			      ident_next(&pipeline->ident, src, dst, packet_ip(p)->next_proto_id));
+	if (likely(src != packet_ip(p)->src_addr))
+		rewrite_ident(p, ident_next(&pipeline->ident, src, dst, tuple_proto(&p->tuple)));
 }
 
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
@@ -85,7 +84,8 @@ static void translate_error(struct pipeline *pipeline, const struct packet *p,
 	quoted.dst = other->dst;
 	quoted.sport = other->sport;
 	quoted.dport = other->dport;
-	translate_ident(pipeline, p, src, other->src);
+	if (needs_ident(p))
+		translate_ident(pipeline, p, src, other->src);
 	rewrite_error(p, &quoted, src, other->src);
 }
 
@@ -167,7 +167,7 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 		translate_alg(pipeline, p);
 	if (p->flags & PACKET_FRAGMENT_ANY)
 		rewrite_ident(p, pipeline->burst.ident[p - pipeline->burst.packet]);
-	else
+	else if (needs_ident(p))
 		translate_ident(pipeline, p, rw.src, rw.dst);
 	clamp_mss(p);
 	if (p->flags & PACKET_LATER)
@@ -200,21 +200,37 @@ static void translate_odd(struct pipeline *pipeline, struct packet *p)
 	}
 }
 
+static inline void translate_plain(struct pipeline *pipeline, const struct packet *p,
+				   bool with_ident)
+{
+	const struct nexthop *nexthop = &nexthops[p->nexthop];
+	struct rewrite rw = session_rewrite(p->session, p->direction);
+	uint16_t port = nexthop->port;
+
+	if (with_ident)
+		translate_ident(pipeline, p, rw.src, rw.dst);
+	rewrite_packet(p, &rw);
+	trim(p);
+	write_link_header(p->mbuf, p->nexthop);
+	transmit_frame(pipeline, p->mbuf, port, VERDICT_TRANSLATED);
+}
+
 /* Step 7: the only one that writes a packet's bytes. What was not refused by now is sent. */
 void step_translate(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
+	uint8_t list[2][BURST_MAX]; /* without and with a new identification: no branch a packet */
+	uint32_t n[2] = {0};
 
 	for (uint32_t i = 0; i < burst->plain_n; i++) {
-		struct packet *p = &burst->packet[burst->plain[i]];
-		struct rewrite rw = session_rewrite(p->session, p->direction);
+		bool ident = needs_ident(&burst->packet[burst->plain[i]]);
 
-		translate_ident(pipeline, p, rw.src, rw.dst);
-		rewrite_packet(p, &rw);
-		trim(p);
-		write_link_header(p->mbuf, p->nexthop);
-		transmit_frame(pipeline, p->mbuf, nexthops[p->nexthop].port, VERDICT_TRANSLATED);
+		list[ident][n[ident]++] = burst->plain[i];
 	}
+	for (uint32_t i = 0; i < n[0]; i++)
+		translate_plain(pipeline, &burst->packet[list[0][i]], false);
+	for (uint32_t i = 0; i < n[1]; i++)
+		translate_plain(pipeline, &burst->packet[list[1][i]], true);
 	for (uint32_t i = 0; i < burst->odd_n; i++)
 		translate_odd(pipeline, &burst->packet[burst->odd[i]]);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "burst.h"
 
-/* Sends what is in line for a port. What the port does not take is lost, and counted so. */
-static void flush(struct pipeline *pipeline, uint16_t port)
+void transmit_flush(struct pipeline *pipeline, uint16_t port)
 {
 	struct stats *stats = pipeline->config.stats;
 	struct out *out = &pipeline->out[port];
@@ -19,18 +18,6 @@ static void flush(struct pipeline *pipeline, uint16_t port)
 		rte_pktmbuf_free(out->frame[i]);
 	}
 	out->n = 0;
-}
-
-void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
-		    uint8_t verdict)
-{
-	struct out *out = &pipeline->out[port];
-
-	out->frame[out->n] = frame;
-	out->verdict[out->n] = verdict;
-	pipeline->out_ports |= 1u << port;
-	if (unlikely(++out->n == TX_ROOM))
-		flush(pipeline, port);
 }
 
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
@@ -63,5 +50,5 @@ void pipeline_transmit(struct pipeline *pipeline, struct rte_mbuf *frame, uint16
 void step_transmit(struct pipeline *pipeline)
 {
 	for (; pipeline->out_ports != 0; pipeline->out_ports &= pipeline->out_ports - 1)
-		flush(pipeline, (uint16_t)__builtin_ctz(pipeline->out_ports));
+		transmit_flush(pipeline, (uint16_t)__builtin_ctz(pipeline->out_ports));
 }
