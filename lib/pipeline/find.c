@@ -3,13 +3,16 @@
 
 #include "burst.h"
 
-/* The candidates of one home. All memory is asked for before any is waited for. */
-static void find_in(struct burst *burst, uint8_t home, const uint8_t candidate[], uint32_t n)
+/* The candidates of one home. All memory is asked for before any is waited for; parse has asked for
+ * the buckets of this worker's own table. */
+static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candidate[], uint32_t n)
 {
 	const struct table *table = sessions_table(nats[home]->sessions);
+	struct burst *burst = &pipeline->burst;
 
-	for (uint32_t i = 0; i < n; i++)
-		table_prefetch(table, burst->packet[candidate[i]].hash);
+	if (home != pipeline->config.worker)
+		for (uint32_t i = 0; i < n; i++)
+			table_prefetch(table, burst->packet[candidate[i]].hash);
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
 
@@ -49,7 +52,7 @@ static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
 		for (uint32_t i = 0; i < candidates; i++)
 			if (burst->packet[burst->plain[i]].home == home)
 				candidate[n++] = burst->plain[i];
-		find_in(burst, home, candidate, n);
+		find_in(pipeline, home, candidate, n);
 	}
 }
 
@@ -119,7 +122,7 @@ void step_find(struct pipeline *pipeline)
 	if (candidates == 0)
 		return;
 	if (likely(home_workers == 1))
-		find_in(burst, 0, burst->plain, candidates);
+		find_in(pipeline, 0, burst->plain, candidates);
 	else
 		find_by_home(pipeline, candidates);
 

@@ -25,6 +25,8 @@ static void take_arp(struct pipeline *pipeline, struct packet *p)
 /* Step 1: the headers into the records. Plain for now: whatever looks for a session of its own. */
 void step_parse(struct pipeline *pipeline)
 {
+	/* a packet that was steered right has its session here: its bucket is on its way early */
+	const struct table *own = sessions_table(pipeline->config.nat->sessions);
 	struct burst *burst = &pipeline->burst;
 
 	burst->plain_n = 0;
@@ -40,6 +42,7 @@ void step_parse(struct pipeline *pipeline)
 		p->in_port = p->mbuf->port;
 		packet_parse(p, &ifaces[p->in_port].source);
 		if (likely(p->kind == PACKET_QUERY)) {
+			table_prefetch(own, p->hash);
 			burst->plain[burst->plain_n++] = (uint8_t)i;
 			continue;
 		}
