@@ -27,6 +27,7 @@ struct datagram {
 	uint32_t first, last;  /* packets that wait */
 	rte_be16_t ident;
 	uint8_t state;
+	uint8_t flags; /* PACKET_REQUEST of the first */
 	uint64_t expires_ms;
 	struct ranges ranges;
 } __rte_cache_aligned;
@@ -344,6 +345,7 @@ void fragments_follow(struct fragments *f, struct packet *p, uint64_t now_ms)
 		return packet_refuse(p, VERDICT_FRAGMENT_OVERLAP);
 	p->tuple = d->tuple;
 	p->hash = d->hash;
+	p->flags |= d->flags;
 	p->kind = PACKET_QUERY;
 }
 
@@ -379,6 +381,7 @@ static void pass_first(struct fragments *f, struct datagram *d, const struct pac
 {
 	d->tuple = p->tuple;
 	d->hash = p->hash;
+	d->flags = p->flags & PACKET_REQUEST;
 	d->ident = ident;
 	make_ready(f, d);
 }

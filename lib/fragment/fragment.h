@@ -71,9 +71,9 @@ void fragments_destroy(struct fragments *fragments);
 /* ---- the worker ---- */
 
 /*
- * A fragment other than the first (PACKET_LATER). When its first has passed,
- * it is a PACKET_QUERY afterwards, with the first's tuple; or it waits here (PACKET_GONE); or it is
- * refused.
+ * A fragment other than the first (PACKET_LATER). When its first has passed, it is a PACKET_QUERY
+ * afterwards, with the first's tuple, and a PACKET_REQUEST like it; or it waits here (PACKET_GONE);
+ * or it is refused.
  */
 void fragments_follow(struct fragments *fragments, struct packet *p, uint64_t now_ms);
 

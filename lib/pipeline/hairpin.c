@@ -83,6 +83,8 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 			packet_refuse(p, VERDICT_NO_SESSION); /* nobody but the sender itself */
 		return;
 	}
+	if (p->flags & PACKET_LATER) /* its first fragment's session has ended */
+		return packet_refuse(p, VERDICT_NO_SESSION);
 	if (home != pipeline->config.worker)
 		return hand_over(pipeline, p, home);
 	verdict = is_ping(p) ? nat_admit_ping(pipeline->config.nat, &half, p->tuple.sport)

@@ -10,6 +10,7 @@
 
 #include "flow.h"
 #include "fragment.h"
+#include "rules.h"
 
 #define PIECES 3
 #define CUT    48 /* bytes of each piece but the last */
@@ -273,6 +274,63 @@ static void hairpin(void **state)
 	flow_start(&(struct flow_setup){0});
 }
 
+/* RFC 7857 section 12: pings in fragments, and their answers, between subscribers. */
+static void hairpinned_pings(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		struct frame_spec served = ping, call = ping, out, reply, back;
+		struct endpoint public, source;
+		char client[16];
+
+		flow_start(&(struct flow_setup){.workers = 2});
+		snprintf(client, sizeof(client), "%s", flow_subscriber_of(i >> 1));
+		served.src = flow_subscriber_of(i & 1);
+		call.src = (i & 1) == i >> 1 ? "100.64.0.77" : client;
+		public = flow_open(&served);
+		call.dst = public.address;
+		call.ident = public.port;
+		flow_deliver_to(i >> 1);
+		flow_send(INSIDE, &call); /* whole: makes its sessions */
+		source = flow_source(flow_receive(INSIDE));
+		out = flow_public(&call, &source);
+		out.dst = served.src;
+		every_order(INSIDE, &call, INSIDE, &out);
+		reply = flow_answer(&out);
+		back = flow_answer(&call);
+		back.any_ip_id = true;
+		every_order(INSIDE, &reply, INSIDE, &back);
+		flow_teardown(state);
+	}
+	flow_start(&(struct flow_setup){0});
+}
+
+/* A hairpinned ping's second session may end between its fragments: the others end with it, and
+ * are not handed from worker to worker. */
+static void a_hairpin_ends_between_fragments(void **state)
+{
+	struct frame_spec served = ping, call = ping, piece;
+	struct rule_config rule[2] = {{.action = RULE_DENY}, {.action = RULE_PERMIT}};
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.workers = 2});
+	served.src = flow_subscriber_of(0);
+	call.src = flow_subscriber_of(1);
+	public = flow_open(&served);
+	call.dst = public.address;
+	call.ident = public.port;
+	piece = piece_of(&call, 0);
+	flow_send(INSIDE, &piece);
+	flow_expect_verdict(VERDICT_HAIRPINNED);
+	assert_non_null(flow_receive(INSIDE));
+	rule[0].destination = (struct prefix){flow_address(POOL), 32};
+	rule[0].inside = (struct prefix){flow_address(served.src), 32};
+	flow_rules(rule, 2);
+	piece = piece_of(&call, 1);
+	flow_drop(INSIDE, &piece, VERDICT_NO_SESSION);
+}
+
 /* What has passed is dropped when it comes again, and hurts nothing. */
 static void repeated(void **state)
 {
@@ -495,11 +553,14 @@ static void flood(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FLOW_TEST(any_order),        FLOW_TEST(one_burst), FLOW_TEST(begins_a_session),
-		FLOW_TEST(two_workers),      FLOW_TEST(hairpin),   FLOW_TEST(repeated),
-		FLOW_TEST(overlapping),      FLOW_TEST(tiny),      FLOW_TEST(first_never_comes),
-		FLOW_TEST(first_is_refused), FLOW_TEST(cut_again), FLOW_TEST(error_in_fragments),
-		FLOW_TEST(identifications),  FLOW_TEST(flood),
+		FLOW_TEST(any_order),         FLOW_TEST(one_burst),
+		FLOW_TEST(begins_a_session),  FLOW_TEST(two_workers),
+		FLOW_TEST(hairpin),           FLOW_TEST(repeated),
+		FLOW_TEST(overlapping),       FLOW_TEST(tiny),
+		FLOW_TEST(first_never_comes), FLOW_TEST(first_is_refused),
+		FLOW_TEST(cut_again),         FLOW_TEST(error_in_fragments),
+		FLOW_TEST(identifications),   FLOW_TEST(flood),
+		FLOW_TEST(hairpinned_pings),  FLOW_TEST(a_hairpin_ends_between_fragments),
 	};
 
 	return FLOW_RUN(tests);
