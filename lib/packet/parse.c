@@ -123,7 +123,8 @@ static bool icmp_query_ports(const struct rte_icmp_hdr *icmp, struct tuple *tupl
 
 /*
  * The quoted packet of an ICMP error (RFC 5508 REQ-3): its header and 8 transport bytes must be
- * there, its IP checksum right; its transport checksum is not looked at. The tuple is its inverse.
+ * there, its IP checksum right; its transport checksum is not looked at. Errors are sent to who
+ * sent what they quote: others are forged. The tuple is its inverse.
  */
 static void parse_error(struct packet *p, uint32_t realm)
 {
@@ -138,7 +139,8 @@ static void parse_error(struct packet *p, uint32_t realm)
 	if (end < quote + sizeof(*ip) || ip->version_ihl >> 4 != 4 ||
 	    header_length(ip) < sizeof(*ip) || end < quote + header_length(ip) + 8 ||
 	    !ip_checksum_ok(ip, header_length(ip)) ||
-	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
+	    ip->src_addr != p->tuple.dst)
 		return packet_refuse(p, VERDICT_BAD_QUOTE);
 	l4 = quote + header_length(ip);
 	quoted = (struct tuple){.src = ip->src_addr,

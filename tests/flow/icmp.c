@@ -274,6 +274,25 @@ static void damaged_errors_are_dropped(void **state)
 	flow_drop(OUTSIDE, &in, VERDICT_BAD_QUOTE);
 }
 
+/* An error to another than the sender of what it quotes is forged, and nobody gets it: neither a
+ * subscriber from the outside, nor by a subscriber's doing a host outside that it was not for. */
+static void misdirected_errors_are_dropped(void **state)
+{
+	struct endpoint public;
+	struct frame_spec quote, in;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.pool = "203.0.113.1-203.0.113.2"});
+	public = flow_open(&udp);
+	quote = flow_public(&udp, &public);
+	in = error_of(TRANSIT, public.address[10] == '1' ? "203.0.113.2" : "203.0.113.1", 3, 1,
+		      &quote, 0);
+	flow_drop(OUTSIDE, &in, VERDICT_BAD_QUOTE);
+	quote = flow_answer(&udp);
+	in = error_of(S1, B2, 3, 3, &quote, 0);
+	flow_drop(INSIDE, &in, VERDICT_BAD_QUOTE);
+}
+
 /* The TTL of an error counts too, and no error is sent about it (RFC 1812 4.3.2.7). */
 static void an_error_with_the_last_ttl_ends(void **state)
 {
@@ -330,6 +349,7 @@ int main(void)
 		FLOW_TEST(errors_refresh_and_end_nothing),
 		FLOW_TEST(errors_about_nothing_are_dropped),
 		FLOW_TEST(damaged_errors_are_dropped),
+		FLOW_TEST(misdirected_errors_are_dropped),
 		FLOW_TEST(an_error_with_the_last_ttl_ends),
 		FLOW_TEST(weir_answers_pings),
 	};

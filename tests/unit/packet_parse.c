@@ -449,6 +449,11 @@ static void quotes(void **state)
 	quote = ping; /* the quoted packet is a query */
 	assert_int_equal(parse(&spec).kind, PACKET_ERROR);
 	quote = unreachable; /* or an error, about which there is none */
+	quote.src = spec.dst;
+	quote.dst = spec.src;
+	expect_refused(parse(&spec), BAD_QUOTE);
+	quote = udp;
+	quote.src = "100.64.0.3"; /* errors go to who sent what they quote */
 	expect_refused(parse(&spec), BAD_QUOTE);
 	quote = udp;
 	quote.proto = 47;

@@ -199,7 +199,7 @@ static void errors(void **state)
 		random_change(&quote, protocols[i % 3]);
 		random_change(&outer, IPPROTO_ICMP);
 		from = (struct frame_spec){.src = outer.from.src,
-					   .dst = outer.from.dst,
+					   .dst = quote.from.src,
 					   .proto = IPPROTO_ICMP,
 					   .type = 11,
 					   .quote = &quote.from,
