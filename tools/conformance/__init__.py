@@ -7,5 +7,5 @@
     trial.py      what a running test has in hand: its hosts, and verbs such as "passes"
     lab.py        a weir of our own between two taps, with a generated config
     runner.py     selection, concurrency, the report
-    rfc*.py, traps.py   the tests
+    rfc*.py, ip_rules.py, icmp_rules.py, traps.py   the tests
 """

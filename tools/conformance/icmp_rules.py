@@ -172,7 +172,7 @@ def rate_limit(t):
     data = packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x", ttl=1)
     began = time.monotonic()
     for _ in range(5000):
-        t.s1.wire.frame(data)
+        t.s1.wire.packet(data)
     t.fence(t.s1)
     took = time.monotonic() - began
     got = len([p for p in t.s1.take_all() if p.is_error])
@@ -195,7 +195,7 @@ def rate_fair(t):
     data = packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x", ttl=1)
     for n in range(20):
         for _ in range(200):
-            t.s1.wire.frame(data)
+            t.s1.wire.packet(data)
         t.fence(t.s1)
         sent = t.udp(t.s2, 5000 + n, t.b1.address, 7, ttl=1)
         t.check(t.error_about(sent, t.s2) is not None, f"S2 gets no answer after {200 * n} of S1's")

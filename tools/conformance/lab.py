@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -26,7 +27,12 @@ LABS = {
     "main": {},
     "short": {"timeouts": {"tcp-opening": 3, "tcp-established": 9, "tcp-closing": 6,
                            "tcp-reset": 4, "udp-first": 4, "udp-stream": 6, "icmp": 4}},
-    "no-inbound-refresh": {"timeouts": {"udp-first": 4, "udp-stream": 4, "inbound-refresh": "no"}},
+    "no-inbound-refresh": {"timeouts": {"tcp-opening": 4, "tcp-reset": 4, "udp-first": 4,
+                                        "udp-stream": 4, "inbound-refresh": "no"}},
+    # what may be chosen otherwise
+    "choices": {"alg": {"ftp": "no", "tftp": "yes"},
+                "icmp": {"unsolicited-syn": "unreachable", "refusal-code": "admin-prohibited"}},
+    "workers": {"workers": {"count": 4}},
     "limits": {"limits": {"max-sessions-per-subscriber": 100}},
     "mapping-limit": {"limits": {"max-inbound-sessions-per-mapping": 50,
                                  "max-sessions-per-subscriber": 100}},
@@ -93,6 +99,12 @@ class Lab:
         if output.returncode != 0:
             raise RuntimeError(f"weirctl {' '.join(words)}: {output.stderr.strip()}")
         return json.loads(output.stdout)
+
+    def weirctl_says(self, *words):
+        """What a person sees: exit code, standard output, standard error."""
+        done = subprocess.run([self.weirctl_path, "--socket", self.socket, *words],
+                              capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout, done.stderr
 
     def attach(self, namespace, inside, outside):
         with wire.Namespace(namespace):
@@ -245,6 +257,24 @@ class OwnWeir(Lab):
     def reload(self, config):
         self.write(config, f"{self.folder}/weir.yaml")
         return self.weirctl("reload")
+
+    def telemetry(self, *commands):
+        """What DPDK's telemetry socket answers to each command."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(20)
+            client.connect(f"/run/dpdk/{self.prefix}/dpdk_telemetry.v2")
+            client.recv(1024)
+            answers = []
+            for command in commands:
+                client.send(command.encode())
+                answers.append(json.loads(client.recv(16384))[command.split(",")[0]])
+            return answers
+
+    def memory(self):
+        """Bytes that weir has taken so far, hugepages too."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            sizes = dict(line.split(":", 1) for line in file)
+        return sum(int(sizes[name].split()[0]) << 10 for name in ("VmRSS", "HugetlbPages"))
 
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as file:

@@ -176,6 +176,14 @@ def mend_header(data):
     return bare[:10] + struct.pack("!H", checksum(bare)) + data[12:]
 
 
+def with_options(data, options):
+    """The packet with options in its IP header, which are a multiple of 4 bytes."""
+    size = 20 + len(options)
+    total = struct.unpack("!H", data[2:4])[0] + len(options)
+    header = bytes([0x40 | size // 4]) + data[1:2] + struct.pack("!H", total) + data[4:20]
+    return mend_header(header + options + data[20:])
+
+
 def fragments(data, size, ident=None):
     """Cuts a packet into fragments of at most `size` payload bytes (a multiple of 8)."""
     header, rest = data[:20], data[20:]

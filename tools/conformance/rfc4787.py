@@ -71,10 +71,10 @@ def no_overloading(t):
 @req("REQ-3 a", "a source port below 1024 maps below 1024, others to 1024 and up, where chosen",
      pool={"port-range": "512-65535", "block-size": 512, "keep-port-range": "yes"})
 def port_ranges(t):
-    low = t.out("udp", t.s1, 500, t.b1).sport
-    high = t.out("udp", t.s1, 5000, t.b1).sport
-    t.check(high >= 1024, f"port 5000 is seen as {high}")
-    t.check(low < 1024, f"port 500 is seen as {low}")
+    for proto in ("udp", "tcp"):
+        for port in (1, 2, 21, 500, 1022, 1023, 1024, 1025, 5000, 49152, 65534, 65535):
+            seen = t.out(proto, t.s1, port, t.b1).sport
+            t.check((seen < 1024) == (port < 1024), f"{proto} port {port} is seen as {seen}")
 
 
 @req("REQ-4", "port parity is kept, where the option is on", pool={"port-parity": "yes"})
@@ -141,11 +141,16 @@ def inbound_refresh(t):
 @req("REQ-7", "the same prefix inside and outside is handled, or refused at start",
      config=lambda *_: {})
 def same_prefix(t):
-    said = t.lab.check({"interfaces": [{"name": "clash", "device": "net_tap2,iface=weir-clash",
-                                        "side": "inside", "address": "198.51.100.9/24",
-                                        "realm": 2}]})
-    t.check(said is not None, "weir --check takes 198.51.100.0/24 on both sides")
-    t.check("198.51.100" in said or "subnet" in said, f"refused for another reason: {said}")
+    """The same subnet, one within the other, and around it; in another realm, too."""
+    for address in ("198.51.100.9/24", "198.51.100.129/25", "198.51.0.9/16"):
+        for side, realm in (("inside", 2), ("inside", 1), ("outside", 1)):
+            said = t.lab.check({"interfaces": [
+                {"name": "clash", "device": "net_tap2,iface=weir-clash", "side": side,
+                 "address": address, **({"realm": realm} if side == "inside" else {})}]})
+            where = f"{address} {side}, realm {realm}"
+            t.check(said is not None, f"weir --check takes {where} beside 198.51.100.1/24 outside")
+            t.check("198.51." in said and "clash" in said or "subnet" in said,
+                    f"{where} is refused for another reason: {said}")
 
 
 @req("REQ-8", "filtering is endpoint-independent", opt_out=FILTERING)
@@ -200,11 +205,36 @@ def no_algs(t):
     t.passes(t.udp(t.s1, 5069, t.b1.address, 69, b"\0\1file\0octet\0"), t.b1)
 
 
-@req("REQ-10 a", "each ALG has a switch of its own",
-     config=lambda *_: {"alg": {"ftp": "yes", "tftp": "no"}})
+STRICT = {"mapping": "endpoint-independent", "filtering": "address-and-port-dependent"}
+
+
+def tftp_works(t):
+    """Whether the server's answer, from another port, gets through a strict filter."""
+    public = t.out("udp", t.s1, 5069, t.b1, 69, payload=b"\0\1file\0octet\0").source
+    return t.reaches("udp", t.b1, 3000, public, t.s1) is not None
+
+
+def ftp_port_is_translated(t):
+    """Whether a PORT command names the public address when it arrives."""
+    c = t.connect(t.s1, 5021, t.b1, 21)
+    command = f"PORT {t.s1.address.replace('.', ',')},19,137\r\n".encode()
+    c.from_client("PA", command)
+    seen = t.b1.receive(lambda packet: packet.payload.startswith(b"PORT "))
+    t.check(seen is not None, "the command does not arrive")
+    return seen.payload != command
+
+
+@req("REQ-10 a", "each ALG has a switch of its own, and does nothing when it is off", pool=STRICT)
 def alg_switches(t):
-    algs = t.setting("alg") or {}
-    t.check({"ftp", "tftp"} <= set(algs), f"the section alg has {sorted(algs)}")
+    """By default FTP's is on, and TFTP's off."""
+    t.check(ftp_port_is_translated(t), "FTP is on, and the command passes as it is")
+    t.check(not tftp_works(t), "TFTP is off, and its server's answer comes in")
+
+
+@req("REQ-10 b", "the same switches the other way", lab="choices", pool=STRICT)
+def alg_switches_turned(t):
+    t.check(not ftp_port_is_translated(t), "FTP is off, and the command is changed")
+    t.check(tftp_works(t), "TFTP is on, and its server's answer does not come in")
 
 
 @req("REQ-11", "mapping and filtering do not change with load", pool=SMALL_POOL, alone=True)
@@ -281,24 +311,25 @@ def fragmented(t):
     t.equal(whole.wrong_checksums(), [], "wrong checksums")
 
 
-def fragments_pass(t, order, outbound):
-    """A datagram in three fragments, sent in that order, arrives whole and translated."""
+def in_pieces(data, order, size=1000):
+    """The packet's fragments in that order."""
+    pieces = packets.fragments(data, size)
+    return [pieces[i] for i in order]
+
+
+def fragments_pass(t, order, outbound, pieces=3):
+    """A datagram in so many fragments, sent in that order, arrives whole and translated."""
     public = t.out("udp", t.s1, 5000, t.b1).source
-    payload = t.cookie() * 150
+    payload = (t.cookie() * 63 * pieces)[:1000 * pieces - 500]
     if outbound:
         sender, receiver, source = t.s1, t.b1, public
         data = packets.udp(t.s1.address, 5000, t.b1.address, 7, payload, id=77)
     else:
         sender, receiver, source = t.b1, t.s1, (t.b1.address, 7)
         data = packets.udp(t.b1.address, 7, *public, payload, id=78)
-    pieces = packets.fragments(data, 1000)
-    for i in order:
-        sender.send(pieces[i])
-    t.fence(sender, receiver)
-    got = [p for p in receiver.take_all() if p.protocol == 17]
-    whole = got[0] if len(got) == 1 else packets.reassemble(list({p.offset: p for p in got}.values()))
-    t.check(whole is not None, f"order {order} {'out' if outbound else 'in'}: "
-            f"{len(got)} of {len(pieces)} fragments arrived")
+    for piece in in_pieces(data, order):
+        sender.send(piece)
+    whole = t.whole(receiver, sender)
     t.equal(whole.source, source, "the source of the reassembled datagram")
     t.check(whole.payload == payload and not whole.wrong_checksums(), "its bytes are not as sent")
 
@@ -314,16 +345,52 @@ def fragments_out_of_order(t):
     for order in ((2, 1, 0), (1, 0, 2), (1, 2, 0), (2, 2, 0, 0, 1)):
         fragments_pass(t, order, True)
         fragments_pass(t, order, False)
+    for outbound in (True, False):
+        fragments_pass(t, tuple(reversed(range(40))), outbound, 40)
+
+
+@req("REQ-14 c", "fragments are hairpinned, whatever their order: datagrams, pings, answers")
+def hairpin(t):
+    first = t.out("udp", t.s1, 5000, t.b1).source
+    second = t.out("udp", t.s2, 6000, t.b1).source
+    ident = t.out("icmp", t.s1, 5000, t.b1).source
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+        payload = t.cookie() * 150
+        for piece in in_pieces(packets.udp(t.s2.address, 6000, *first, payload, id=51), order):
+            t.s2.send(piece)
+        whole = t.whole(t.s1, t.s2)
+        t.equal((whole.source, whole.dport), (second, 5000), "the datagram's source and port")
+        t.check(whole.payload == payload and not whole.wrong_checksums(), "its bytes are not as sent")
+    for order in ((0, 1, 2), (2, 1, 0)):
+        payload = t.cookie() * 150
+        ping = packets.echo(t.s2.address, ident[0], ident[1], payload=payload, id=52)
+        for piece in in_pieces(ping, order):
+            t.s2.send(piece)
+        whole = t.whole(t.s1, t.s2, 1)
+        t.check(whole.payload == payload and not whole.wrong_checksums(), "the ping is not as sent")
+        reply = packets.echo(t.s1.address, whole.src, whole.ident, payload=payload, reply=True, id=53)
+        for piece in in_pieces(reply, order):
+            t.s1.send(piece)
+        whole = t.whole(t.s2, t.s1, 1)
+        t.equal((whole.src, whole.ident), ident, "source and identifier of the reply")
+        t.check(whole.payload == payload and not whole.wrong_checksums(), "the reply is not as sent")
 
 
 @req("REQ-14 a", "a flood of fragments without a first one harms nobody", alone=True)
 def fragment_flood(t):
     public = t.out("udp", t.s1, 5000, t.b1).source
-    orphan = packets.fragments(packets.udp(t.b2.address, 7, *public, b"x" * 1400), 1000)[1]
+    orphans = [packets.fragments(data, 1000)[1] for data in (
+        packets.udp(t.b2.address, 7, *public, b"x" * 1400),
+        packets.udp(t.s2.address, 5000, t.b1.address, 7, b"x" * 1400))]
+    most = 2 * (t.setting("fragments", "max-waiting") or 1024)
     for n in range(5000):
-        t.b2.wire.frame(packets.mend_header(orphan[:4] + n.to_bytes(2, "big") + orphan[6:]))
+        for orphan, sender in zip(orphans, (t.b2, t.s2)):
+            sender.wire.packet(packets.mend_header(orphan[:4] + n.to_bytes(2, "big") + orphan[6:]))
         if n % 100 == 0:
             t.passes(t.udp(t.s1, 5000, t.b1.address, 7), t.b1)
             t.passes(t.udp(t.b1, 7, *public), t.s1)
+        if n % 1000 == 999:
+            waiting = t.weirctl("show", "verdicts")["waiting"]
+            t.check(waiting <= most, f"{waiting} packets wait, {most} is the bound")
     fragments_pass(t, (0, 1, 2), True)
     fragments_pass(t, (2, 1, 0), False)

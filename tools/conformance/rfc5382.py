@@ -49,6 +49,39 @@ def simultaneous_open(t):
     t.passes(t.tcp(t.b1, 80, *public, "PA", crossing.seq + 1, syn.seq + 1, t.cookie()), t.s1)
 
 
+def crossed(t, public, port):
+    """The rest of a simultaneous open of S1:5000 and B1:port, whose SYNs have both been sent."""
+    mine, theirs = 1000, 5000
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, port, "SA", mine, theirs + 1), t.b1)
+    t.passes(t.tcp(t.b1, port, *public, "SA", theirs, mine + 1), t.s1)
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, port, "PA", mine + 1, theirs + 1, t.cookie()), t.b1)
+    t.passes(t.tcp(t.b1, port, *public, "PA", theirs + 1, mine + 1, t.cookie()), t.s1)
+
+
+@req("REQ-2 d", "simultaneous open where the SYN from the outside comes first, and where both repeat")
+def simultaneous_open_inbound_first(t):
+    public = t.out("tcp", t.s1, 5000, t.b2).source
+    t.passes(t.tcp(t.b1, 80, *public, "S", 5000), t.s1)
+    seen = t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "S", 1000), t.b1)
+    t.equal(seen.source, public, "the crossing SYN's source")
+    crossed(t, public, 80)
+    for _ in range(3):
+        t.passes(t.tcp(t.s1, 5000, t.b1.address, 81, "S", 1000), t.b1)
+        t.passes(t.tcp(t.b1, 81, *public, "S", 5000), t.s1)
+    crossed(t, public, 81)
+
+
+@req("REQ-2 e", "so it works where the SYN from the outside was filtered and is repeated",
+     pool={"filtering": "address-and-port-dependent"})
+def simultaneous_open_filtered(t):
+    """Not so where the mapping did not exist: then the peer cannot know the port."""
+    public = t.out("tcp", t.s1, 5000, t.b2).source
+    t.blocked(t.tcp(t.b1, 80, *public, "S", 5000), t.b1, t.s1, "filtered")
+    t.equal(t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "S", 1000), t.b1).source, public, "the source")
+    t.passes(t.tcp(t.b1, 80, *public, "S", 5000), t.s1)
+    crossed(t, public, 80)
+
+
 @req("REQ-2 b", "a connection from the outside to a mapping that is there")
 def inbound_connection(t):
     public = t.out("tcp", t.s1, 5000, t.b1).source
@@ -100,7 +133,7 @@ def unsolicited_syn(t):
     """To a port that nobody has, and silence also afterwards or ICMP 3/3."""
     public = t.out("tcp", t.s1, 5000, t.b1).source
     syn = t.tcp(t.b1, 4000, public[0], 1023, "S")
-    time.sleep(5.5)
+    time.sleep(5.9)
     early = t.b1.receive(lambda packet: packet.dst == t.b1.address, 0)
     t.check(early is None, f"answered within 6 s: {early}")
     time.sleep(2)
@@ -121,6 +154,28 @@ def syn_within_6_s(t):
     late = t.b1.receive(lambda packet: packet.is_error, 0)
     t.check(late is None, f"the inbound SYN was answered: {late}")
     t.check(t.reaches("tcp", t.b1, 4000, public, t.s1), "the repeated SYN is filtered")
+
+
+@req("REQ-4 b", "then port unreachable where that is chosen, unless S1 opened the same meanwhile",
+     lab="choices", pool={"filtering-tcp": "address-and-port-dependent"})
+def unsolicited_syn_answered(t):
+    """Silence for 5.9 s; by 8 s ICMP 3/3 about one SYN, and nothing about the other."""
+    public = t.out("tcp", t.s1, 5000, t.b2, 80).source
+    alone = t.tcp(t.b1, 4001, *public, "S")
+    crossing = t.tcp(t.b1, 4000, *public, "S")
+    began = time.monotonic()
+    t.blocked(crossing, t.b1, t.s1, "filtered by address and port")
+    t.equal(t.out("tcp", t.s1, 5000, t.b1, 4000).source, public, "the outbound SYN's source")
+    time.sleep(max(0.0, began + 5.7 - time.monotonic()))
+    early = t.b1.receive(lambda packet: packet.is_error or packet.flags == "RA", 0)
+    t.check(early is None, f"answered within 5.7 s: {early}")
+    late = t.error_about(alone, t.b1)
+    t.check(late is not None and (late.type, late.code) == (3, 3), f"not answered, or by {late}")
+    t.fence(t.b1)
+    other = t.error_about(crossing, t.b1, 0)
+    t.check(other is None, f"the SYN that S1's crossed is answered: {other}")
+    c = t.tcp(t.b1, 4000, *public, "S")
+    t.passes(c, t.s1)
 
 
 @req("REQ-5", "established and transitory timeouts are at least 2 h 4 min and 4 min by default")

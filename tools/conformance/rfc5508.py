@@ -163,6 +163,60 @@ def check_quote(t, error, sent, where):
         t.equal(quote.wrong_checksums(), [], f"{where}: wrong checksums in the quote")
 
 
+@req("REQ-4 b", "an error that quotes an ICMP error, or a fragment without ports, ends there")
+def unusable_quotes(t):
+    """Also one that quotes less than a header and 8 bytes, and one of another IP version."""
+    seen = t.out("udp", t.s1, 5000, t.b1)
+    nested = packets.error(seen.src, t.b1.address, 3, 3, packets.udp(t.b1.address, 7, seen.src,
+                                                                     seen.sport, b"x"))
+    later = packets.fragments(seen.data, 8)[1]
+    version = packets.mend_header(packets.with_byte(seen.data, 0, 0x65))
+    header = packets.mend_header(packets.with_byte(seen.data, 0, 0x44))
+    for what, about, length in (("an ICMP error", nested, None), ("a later fragment", later, None),
+                                ("version 6", version, None), ("16 bytes of header", header, None),
+                                ("27 bytes", seen.data, 27), ("a header", seen.data, 20),
+                                ("19 bytes", seen.data, 19), ("nothing", seen.data, 0)):
+        t.b1.send(packets.error(t.b1.address, seen.src, 3, 1, about, length=length))
+        t.fence(t.b1, t.s1)
+        error = t.s1.receive(lambda packet: packet.protocol == 1, 0)
+        t.check(error is None, f"an error that quotes {what} arrives as {error}")
+    t.check(error_into(t, seen) is not None, "the right one, after them, does not arrive")
+
+
+@req("REQ-4 c", "an error about a first fragment, with options of its own, and about UDP without "
+     "checksum is translated")
+def unusual_quotes(t):
+    seen = t.out("udp", t.s1, 5000, t.b1, payload=b"q" * 40)
+    first = packets.fragments(seen.data, 24)[0]
+    bare = seen.data[:26] + b"\0\0" + seen.data[28:]
+    for what, about, options in (("a first fragment", first, b""), ("no checksum", bare, b""),
+                                 ("options outside", seen.data, b"\1" * 40)):
+        data = packets.error(t.b1.address, seen.src, 3, 1, about)
+        t.b1.send(packets.with_options(data, options))
+        error = error_at(t, t.s1)
+        t.check(error is not None, f"{what}: does not arrive")
+        t.equal(error.quote.source, (t.s1.address, 5000), f"{what}: the quoted source")
+        t.equal(packets.checksum(error.quote.data[:20]), 0, f"{what}: quoted header's checksum")
+        t.equal(error.wrong_checksums(), [], f"{what}: wrong checksums")
+        if about is bare:
+            t.equal(error.quote.l4[6:8], b"\0\0", "the quoted checksum")
+
+
+@req("REQ-4 d", "an error not sent to the address that the quoted packet came from ends there")
+def misdirected(t):
+    """Not to the subscriber, nor to whom has that address."""
+    seen = t.out("udp", t.s1, 5000, t.b1)
+    other = t.out("udp", t.s2, 5000, t.b1)
+    n = 3
+    while other.src == seen.src:
+        other = t.out("udp", t.subscriber(n), 5000, t.b1)
+        n += 1
+    t.b1.send(packets.error(t.b1.address, other.src, 3, 1, seen.data))
+    t.fence(t.b1, t.s1)
+    error = t.s1.receive(lambda packet: packet.is_error, 0)
+    t.check(error is None, f"arrives as {error}")
+
+
 @req("REQ-5", "an error from the inside: quote in its public form, outer source the public address")
 def error_outbound(t):
     """S1 answers what B1 sent; also a router behind S1's CPE, with an address of its own."""
@@ -180,12 +234,43 @@ def error_outbound(t):
             check_quote(t, error, sent, where)
 
 
+@req("REQ-5 a", "errors from the inside about replies, time-exceeded too, with 8 bytes quoted or all")
+def error_outbound_kinds(t):
+    public = t.out("icmp", t.s1, 5000, t.b1).source
+    sent = t.back("icmp", t.b1, None, public)
+    got = t.passes(sent, t.s1)
+    for kind, code in ((3, 2), (11, 0), (11, 1), (12, 0)):
+        for length in (28, None):
+            t.s1.send(packets.error(t.s1.address, t.b1.address, kind, code, got.data, length=length))
+            error = error_at(t, t.b1)
+            where = f"{kind}/{code}, {length or 'all'} bytes"
+            t.check(error is not None, f"{where}: does not arrive")
+            t.equal((error.src, error.type, error.code), (public[0], kind, code), where)
+            quote = error.quote
+            t.equal((quote.src, quote.dst, quote.ident), (t.b1.address, *public), f"{where}: the quote")
+            t.equal(error.wrong_checksums(), [], f"{where}: wrong checksums")
+
+
+@req("REQ-5 b", "an error from the inside about nothing that came in ends there")
+def error_about_nothing(t):
+    public = t.out("udp", t.s1, 5000, t.b1).source
+    for about in (packets.udp(t.b2.address, 7, t.s1.address, 5000, b"x"),
+                  packets.udp(t.b1.address, 7, *public, b"x"),
+                  packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x")):
+        t.s1.send(packets.error(t.s1.address, t.b1.address, 3, 3, about))
+        t.fence(t.s1, t.b1)
+        error = t.b1.receive(lambda packet: packet.is_error, 0)
+        t.check(error is None, f"arrives as {error}")
+
+
 @req("REQ-6", "an error about a query neither refreshes nor deletes its session", lab="short")
 def errors_do_not_refresh(t):
     """Errors every second do not keep a query's session of 4 s, nor a UDP one."""
     for proto in ("icmp", "udp"):
         seen = t.out(proto, t.s1, 5000, t.b1)
         t.check(error_into(t, seen) is not None, f"{proto}: an error does not arrive")
+        t.check(any(s["protocol"] == proto for s in t.sessions_of(t.s1)),
+                f"{proto}: deleted by an error")
         public = seen.source
         for _ in range(8):
             t.b1.send(packets.error(t.b1.address, seen.src, 3, 1, seen.data))
@@ -196,15 +281,22 @@ def errors_do_not_refresh(t):
 @req("REQ-7", "ICMP errors are hairpinned")
 def hairpin_error(t):
     """S1 answers a hairpinned datagram by an error: S2 gets it, from S1's public address."""
-    first = t.out("udp", t.s1, 5000, t.b1).source
-    t.out("udp", t.s2, 6000, t.b1)
-    sent = t.udp(t.s2, 6000, *first)
-    got = t.passes(sent, t.s1)
-    t.s1.send(packets.error(t.s1.address, got.src, 3, 3, got.data))
-    error = error_at(t, t.s2)
-    t.check(error is not None, "does not arrive at S2")
-    t.equal((error.src, error.dst), (first[0], t.s2.address), "outer source and destination")
-    check_quote(t, error, sent, "hairpinned")
+    for proto in BEGUN:
+        first = t.out(proto, t.s1, 5000, t.b1).source
+        t.out(proto, t.s2, 6000, t.b1)
+        if proto == "icmp":
+            sent = t.ping(t.s2, first[1], first[0])
+        else:
+            sent = t.send(proto, t.s2, 6000, *first)
+        got = t.passes(sent, t.s1)
+        for length in (28, None):
+            t.s1.send(packets.error(t.s1.address, got.src, 3, 3, got.data, length=length))
+            error = error_at(t, t.s2)
+            where = f"{proto}, {length or 'all'} bytes quoted"
+            t.check(error is not None, f"{where}: does not arrive at S2")
+            t.equal((error.src, error.dst), (first[0], t.s2.address),
+                    f"{where}: outer source and destination")
+            check_quote(t, error, sent, where)
 
 
 @req("REQ-8", "no session possible: ICMP 3 code 1 or 13 to the sender, and drop",
@@ -218,18 +310,27 @@ def refusal(t):
     t.blocked(sent, t.s2, t.b1, "no port is free")
 
 
-@req("REQ-8 a", "the code of that answer can be 13")
+@req("REQ-8 a", "the code of that answer is 13 where that is chosen", lab="choices",
+     pool={"port-range": "1024-1087", "block-size": 64})
 def refusal_code(t):
-    t.check(t.setting("icmp", "refusal-code") is not None,
-            "weirctl show config has no icmp.refusal-code")
-
-
-@req("REQ-9", "generated ICMP errors can be switched off", lab="silent")
-def silent(t):
     t.out("udp", t.s1, 5000, t.b1)
-    sent = t.udp(t.s1, 5000, t.b1.address, 7, ttl=1)
-    t.no_error_about(sent, t.s1, "answered though icmp.errors is no")
+    error = t.error_about(t.udp(t.s2, 5000, t.b1.address, 7), t.s2)
+    t.check(error is not None and (error.type, error.code) == (3, 13), f"answered by {error}")
+
+
+@req("REQ-9", "generated ICMP errors can be switched off", lab="silent",
+     pool={"port-range": "1024-1087", "block-size": 64})
+def silent(t):
+    """TTL, size, a refusal, a port and a protocol of the NAT's own."""
     seen = t.out("udp", t.s1, 5000, t.b1)
+    for sender, data in (
+            (t.s1, packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x", ttl=1)),
+            (t.b1, packets.udp(t.b1.address, 7, *seen.source, b"x", ttl=1)),
+            (t.s1, packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x" * 1432, flags="DF")),
+            (t.s2, packets.udp(t.s2.address, 5000, t.b1.address, 7, b"x")),
+            (t.s1, packets.udp(t.s1.address, 5000, t.bench.inside.gateway, 7, b"x")),
+            (t.s1, packets.ip(t.s1.address, t.bench.inside.gateway, 253, b"x" * 20))):
+        t.no_error_about(sender.send(data), sender, "answered though icmp.errors is no")
     t.check(error_into(t, seen) is not None, "errors that pass through are not concerned")
 
 

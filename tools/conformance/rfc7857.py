@@ -34,12 +34,45 @@ def tcp_states(t):
         expect(s, "FIN_WAIT" if first == "client" else "CLOSE_WAIT", f"the {first}'s FIN")
         t.passes(far[0]("FA"), far[1])
         expect(s, "TIME_WAIT" if first == "client" else "LAST_ACK", "both FINs")
-    s = t.subscriber(3)
-    c = t.connect(s, 5000, t.b1)
-    t.passes(c.from_server("R"), s)
-    expect(s, "CLOSE", "a RST")
-    t.passes(c.from_client("PA", t.cookie()), t.b1)
-    expect(s, "ESTABLISHED", "data after the RST")
+    for n, side in ((3, "client"), (4, "server")):
+        s = t.subscriber(n)
+        c = t.connect(s, 5000, t.b1)
+        near = (c.from_client, t.b1) if side == "client" else (c.from_server, s)
+        far = (c.from_server, s) if side == "client" else (c.from_client, t.b1)
+        for what, name in (("R", "CLOSE"), ("RA", "CLOSE")):
+            t.passes(near[0](what), near[1])
+            expect(s, name, f"the {side}'s RST")
+            t.passes(far[0]("PA", t.cookie()), far[1])
+            if side == "client":
+                t.passes(near[0]("A"), near[1])
+            expect(s, "ESTABLISHED", "data after the RST")
+        t.passes(near[0]("FA"), near[1])
+        t.passes(far[0]("R"), far[1])
+        expect(s, "CLOSE", "a FIN and the other's RST")
+
+
+@req("s2 b", "simultaneous open goes by its own state; a new SYN opens a closed connection again")
+def tcp_states_of_syns(t):
+    def expect(name, after):
+        t.fence(t.s1)
+        t.equal(state(t, t.s1), name, f"after {after}")
+
+    public = t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "S", 1000), t.b1).source
+    t.passes(t.tcp(t.b1, 80, *public, "S", 5000), t.s1)
+    expect("SYN_SENT2", "SYNs both ways")
+    t.passes(t.tcp(t.b1, 80, *public, "SA", 5000, 1001), t.s1)
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "SA", 1000, 5001), t.b1)
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "A", 1001, 5001), t.b1)
+    expect("ESTABLISHED", "SYN-ACKs both ways")
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "S", 9000), t.b1)
+    t.passes(t.tcp(t.b1, 80, *public, "S", 7000), t.s1)
+    expect("ESTABLISHED", "blind SYNs")
+    t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "FA", 1001, 5001), t.b1)
+    t.passes(t.tcp(t.b1, 80, *public, "FA", 5001, 1002), t.s1)
+    expect("TIME_WAIT", "both FINs")
+    again = t.passes(t.tcp(t.s1, 5000, t.b1.address, 80, "S", 2000), t.b1)
+    t.equal(again.source, public, "the new connection's public endpoint")
+    expect("SYN_SENT", "a new SYN")
 
 
 @req("s2 a", "a segment that is no SYN begins nothing")
@@ -104,6 +137,9 @@ def overlapping(t):
     for i in range(64):
         t.out("tcp", t.s1, 3000 + i, t.b1, 80)
     t.blocked(t.tcp(t.s1, 9000, t.b1.address, 80, "S"), t.s1, t.b1, "the 65th to one remote")
+    mine = [pool for pool in t.weirctl("show", "pools")["pools"]
+            if pool["name"] == f"test{t.test.slot}-0"]
+    t.equal(mine[0]["ports"]["overloaded"], 36, "ports that the pool says are overloaded")
 
 
 @req("s4", "paired pooling: when the paired address is full the flow is refused, not moved",
@@ -172,6 +208,18 @@ def answers_do_not_refresh(t):
         if got is not None:
             t.s1.send(packets.error(t.s1.address, t.b1.address, 3, 3, got.data))
     t.check(not t.reaches("udp", t.b1, 7, public, t.s1), "kept alive by errors")
+
+
+@req("s7.1 a", "a RST sent outward in answer to an inbound packet does not refresh",
+     lab="no-inbound-refresh")
+def resets_do_not_refresh(t):
+    public = t.out("tcp", t.s1, 5000, t.b1).source
+    for _ in range(9):
+        time.sleep(1)
+        syn = t.tcp(t.b1, 80, *public, "S", 5000)
+        if t.s1.receive(t.is_copy(syn), 0.2) is not None:
+            t.tcp(t.s1, 5000, t.b1.address, 80, "RA", ack=5001)
+    t.check(not t.reaches("tcp", t.b1, 80, public, t.s1), "kept alive by resets")
 
 
 @req("s8", "port parity is not kept for dynamic mappings by default")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What other NATs fell into, as far as packets and weirctl show it."""
+"""What other NATs fell into, as far as packets and weirctl show it.
+
+Some have their tests elsewhere: ageing by a walk over the whole table (6) in tests/unit/wheel.c; an
+HA queue that drops without a counter (10) has no like here, but each of weir's queues has a verdict
+or a counter for what it drops; errors about what deserves none (21) in icmp_rules.py."""
 import time
 
 from . import packets
@@ -24,6 +28,63 @@ def last_port(t):
                 f"refused at the port number {i + 1}")
 
 
+@req("2", "more workers give a subscriber no fewer ports", lab="workers",
+     pool={"port-range": "1024-5119", "block-size": 64, "max-blocks-per-subscriber": 64})
+def ports_of_workers(t):
+    """All 4096 ports of the one address, with four workers."""
+    sent = [t.udp(t.s1, 2000 + i, t.b1.address, 7) for i in range(4096)]
+    seen = {t.passes(packet, t.b1).source for packet in sent}
+    t.equal(len(seen), 4096, "public endpoints of one subscriber")
+    t.blocked(t.udp(t.s1, 9000, t.b1.address, 7), t.s1, t.b1, "the 4097th")
+
+
+def broken(t):
+    """Packets with one thing wrong, by the verdict that names it."""
+    good = packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x" * 21)
+    error = packets.error(t.s1.address, t.b1.address, 3, 3, good)
+    first = packets.fragments(packets.tcp(t.s1.address, 1, t.b1.address, 80, "S"), 16)[0]
+    return {
+        "truncated": good[:-8],
+        "bad_ip_header": packets.mend_header(packets.with_byte(good, 0, 0x44)),
+        "bad_ip_checksum": packets.with_byte(good, 10, good[10] ^ 0x55),
+        "bad_transport": packets.with_byte(good, 25, 7),
+        "bad_tcp_flags": packets.tcp(t.s1.address, 1, t.b1.address, 80, "SF"),
+        "bad_tcp_state": packets.tcp(t.s1.address, 1, t.b1.address, 80, "A"),
+        "port_zero": packets.udp(t.s1.address, 1, t.b1.address, 0),
+        "bad_icmp_checksum": error[:22] + b"\x55\x55" + error[24:],
+        "bad_quote": packets.icmp(t.s1.address, t.b1.address, 3, 3, body=b"x" * 28),
+        "error_no_session": packets.error(t.s1.address, t.b1.address, 3, 3, packets.udp(
+            t.b1.address, 9, t.s1.address, 9)),
+        "martian_source": packets.udp("127.0.0.1", 1, t.b1.address, 7),
+        "martian_destination": packets.udp(t.s1.address, 1, "240.0.0.1", 7),
+        "fragment_tiny": first,
+        "bad_fragment": packets.mend_header(packets.with_byte(good, 6, 0x20)),
+        "unknown_icmp": packets.icmp(t.s1.address, t.b1.address, 44),
+        "ttl_exceeded": packets.udp(t.s1.address, 1, t.b1.address, 7, ttl=1),
+        "no_session": packets.echo(t.s1.address, t.b1.address, 1, reply=True),
+    }
+
+
+@req("5", "what cannot be translated is counted by what is wrong with it", lab="choices", alone=True)
+def a_verdict_each(t):
+    for verdict, data in broken(t).items():
+        before = t.weirctl("show", "verdicts").get(verdict, 0)
+        t.s1.send(data)
+        t.fence(t.s1)
+        t.equal(t.weirctl("show", "verdicts").get(verdict, 0) - before, 1, f"{verdict} counts")
+
+
+@req("7", "DNS has no short timeout of its own unless one is configured", lab="short")
+def dns_timeout(t):
+    """An answered session of 6 s is there after 4.5 s, to port 53 too."""
+    t.equal(t.weirctl("show", "timeouts").get("ports", []), [], "timeouts by port")
+    public = t.out("udp", t.s1, 5000, t.b1, 53).source
+    t.check(t.reaches("udp", t.b1, 53, public, t.s1), "the answer is lost")
+    began = time.monotonic()
+    time.sleep(4.5)
+    t.still(t.reaches("udp", t.b1, 53, public, t.s1), began, 6, "gone 4.5 s into a timeout of 6 s")
+
+
 @req("8", "the session list of thousands of sessions is whole", alone=True)
 def long_list(t):
     for packet in [t.udp(t.s1, 5000, t.b1.address, 1 + i) for i in range(3000)]:
@@ -41,17 +102,64 @@ def reply_begins_nothing(t):
     t.equal(len(t.sessions_of(t.s2)), before, "sessions after a stray echo reply")
 
 
-@req("16", "unsolicited inbound packets make no state")
+@req("12", "a command without its parameters says so, does nothing, and is never silent",
+     lab="choices", alone=True)
+def bare_commands(t):
+    """Each of weirctl's, shortened to nothing, and each of telemetry's."""
+    t.out("udp", t.s1, 5000, t.b1)
+    rules = t.weirctl("rule", "list")
+    _, listed, _ = t.lab.weirctl_says("help")
+    names = [line[2:20].strip() for line in listed.split("Options:")[0].splitlines()
+             if line.startswith("  ")]
+    t.check(len(names) >= 20 and "clear sessions" in names, f"weirctl help names {names}")
+    for name in names:
+        code, output, said = t.lab.weirctl_says(*name.split())
+        t.check((code == 0 and output.strip()) or (code != 0 and name in said),
+                f"weirctl {name}: code {code}, output {output[:60]!r}, error {said[:60]!r}")
+    t.check(t.sessions_of(t.s1), "a bare command has ended a session")
+    t.equal(t.weirctl("rule", "list"), rules, "the rules afterwards")
+    commands = [name for name in t.lab.telemetry("/")[0] if name.startswith("/weir/")]
+    t.check(len(commands) >= 10, f"telemetry has {commands}")
+    for name, answer in zip(commands, t.lab.telemetry(*commands)):
+        t.check(answer not in (None, "", {}), f"{name} without parameters answers {answer!r}")
+    t.check(t.sessions_of(t.s1), "a bare telemetry command has ended a session")
+
+
+@req("13", "subscribers that are idle cost no memory: the inside is a /16, and all of it may come")
+def idle_memory(t):
+    """weir's tables are as long as limits say; a pool's address has room for its ports."""
+    if not hasattr(t.lab, "memory"):
+        t.skip("the memory of a NAT that runs elsewhere is not known")
+    t.check(t.lab.memory() < 600 << 20, f"weir has {t.lab.memory() >> 20} MB")
+    before = t.lab.memory()
+    for n in range(1, 251):
+        t.out("udp", t.subscriber(n), 5000, t.b1)
+    t.check(t.lab.memory() - before < 64 << 20,
+            f"250 subscribers of one session took {t.lab.memory() - before >> 20} MB")
+
+
+@req("16", "unsolicited inbound packets make no state", lab="choices", alone=True)
 def unsolicited_inbound(t):
-    """To ports of pool addresses that nobody has."""
+    """To ports that nobody has, of addresses in use and not; answers to nothing; as fragments."""
+    def state():
+        pools = t.weirctl("show", "pools")["pools"]
+        return ([worker["sessions_created"] for worker in t.weirctl("show", "workers")["workers"]],
+                [(pool["blocks"]["taken"], pool["subscribers"]) for pool in pools])
+
     public = t.out("udp", t.s1, 5000, t.b1).source
-    before = t.weirctl("show", "workers")["workers"][0]["sessions_created"]
-    for port in (1, 80, 443, 1023):
-        for proto in ("udp", "tcp"):
-            t.back(proto, t.b2, 7, (public[0], port))
+    before = state()
+    for address in (public[0], "203.0.113.5", "203.0.113.9"):
+        for port in (1, 80, 443, 1023, 1024, public[1] ^ 1, 65535):
+            for proto in ("udp", "tcp", "icmp"):
+                t.back(proto, t.b2, 7, (address, port))
+            t.ping(t.b2, port, address)
+            t.tcp(t.b2, 7, address, port, "SA")
+            for piece in packets.fragments(packets.udp(t.b2.address, 7, address, port, b"x" * 99), 64):
+                t.b2.send(piece)
+            t.b2.send(packets.ip(t.b2.address, address, 47, b"\0\0\x08\0" + b"x" * 20))
     t.fence(t.b2)
-    mine = [s for s in t.weirctl("show", "sessions", "remote", t.b2.address)["sessions"]]
-    t.check(not mine, f"sessions of an unsolicited sender: {mine[:1]} (created before: {before})")
+    t.equal(state(), before, "sessions made, blocks taken and subscribers")
+    t.equal(t.s1.take_all(), [], "what S1 got")
 
 
 @req("17", "an endpoint-independent mapping stays so beside a rival on the same address and port")
@@ -149,7 +257,7 @@ def orphans(t):
     piece = packets.fragments(packets.udp(t.s1.address, 5000, t.b1.address, 7, b"x" * 64), 32)[1]
     for n in range(6000):
         orphan = piece[:4] + n.to_bytes(2, "big") + piece[6:15] + bytes([2 + n % 100]) + piece[16:]
-        t.bench.inside.frame(packets.mend_header(orphan))
+        t.bench.inside.packet(packets.mend_header(orphan))
         if n % 200 == 0:
             t.fence(t.s1)
     t.fence(t.s1)

@@ -143,6 +143,20 @@ class Trial:
         if packet is not None:
             raise Failed(f"{why}: arrived as {packet}")
 
+    def whole(self, at, sent_by, protocol=17):
+        """The one datagram that has come to a host, put together where it came in fragments."""
+        self.fence(sent_by, at)
+        got = [packet for packet in at.take_all() if packet.protocol == protocol]
+        if len(got) == 1 and not got[0].fragment:
+            return got[0]
+        datagram = packets.reassemble(list({p.offset: p for p in got}.values()))
+        if datagram is None:
+            raise Failed(f"fragments at {at.name}: {[(p.offset, len(p.l4), p.mf) for p in got]}")
+        wrong = [name for packet in got for name in packet.wrong_checksums()]
+        if wrong:
+            raise Failed(f"a fragment arrived with a wrong {wrong[0]} checksum")
+        return datagram
+
     def error_about(self, sent, at, seconds=SOON):
         """The ICMP error that quotes `sent` (its addresses and first 8 bytes as sent), or None."""
         return at.receive(lambda packet: self.quotes(packet, sent), seconds)

@@ -20,6 +20,7 @@ ETH_IP, ETH_ARP = 0x0800, 0x0806
 SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 263, 23, 33
 BROADCAST = b"\xff" * 6
 INBOX_MAX = 70000
+WINDOW = 128  # packets on their way: a tap's queue holds 500, and drops what is more
 CLONE_NEWNET = 0x40000000
 
 
@@ -63,6 +64,10 @@ class Wire:
         self.network = struct.unpack("!I", socket.inet_aton(network))[0] & self.mask
         self.peer = None
         self.hosts = {}
+        self.lock = threading.Lock()
+        self.sent = 0
+        self.paced = True  # until a ping is not answered
+        self.answered, self.mark = threading.Event(), None
         self.dead = set()  # addresses whose ARP stays unanswered
         self.arp_seen = deque(maxlen=1000)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -70,6 +75,21 @@ class Wire:
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.setblocking(False)
+
+    def packet(self, data, mac=None):
+        """Sends an IP packet; now and then it waits until the NAT has done with those before."""
+        with self.lock:
+            self.frame(data, mac)
+            self.sent += 1
+            if self.sent % WINDOW == 0 and self.paced:
+                self._drain()
+
+    def _drain(self):
+        self.answered.clear()
+        self.mark = os.urandom(8)
+        own = socket.inet_ntoa(self.own)
+        self.frame(packets.echo(own, self.gateway, 1, payload=self.mark))
+        self.paced = self.answered.wait(5)
 
     def frame(self, data, mac=None, kind=ETH_IP):
         self.send_frame((mac or self.peer) + self.mac + struct.pack("!H", kind) + data)
@@ -105,6 +125,8 @@ class Wire:
         if kind == b"\x08\x06" and len(frame) >= 42:
             self._take_arp(frame[14:42])
         elif kind == b"\x08\x00" and len(frame) >= 34:
+            if frame[30:34] == self.own and frame[-8:] == self.mark:
+                self.answered.set()
             host = self.hosts.get(socket.inet_ntoa(frame[30:34]))
             if host is not None:
                 host.put(frame[14:])
@@ -174,7 +196,7 @@ class Host:
     def send(self, data, mac=None):
         packet = Packet(data, quoted=True)
         self.trace.append((time.monotonic(), f"{self.name} sends", packet))
-        self.wire.frame(data, mac)
+        self.wire.packet(data, mac)
         return packet
 
     def receive(self, matches, seconds=10.0):
