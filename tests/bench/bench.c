@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <rte_cycles.h>
+#include <rte_lcore.h>
 #include <rte_version.h>
 
 #include "bench.h"
@@ -18,29 +19,23 @@ static const struct {
 	const char *name;
 	void (*run)(const struct bench *bench);
 } benches[] = {
-	{"pipeline", bench_pipeline},
-	{"sessions", bench_sessions},
-	{"churn", bench_churn},
-	{"ports", bench_ports},
+	{"pipeline", bench_pipeline}, {"mixes", bench_mixes}, {"sessions", bench_sessions},
+	{"churn", bench_churn},       {"ports", bench_ports}, {"workers", bench_workers},
+	{"trace", bench_trace},
 };
 
 static const struct option options[] = {
-	{"sessions", required_argument, NULL, 's'},
-	{"frames", required_argument, NULL, 'f'},
-	{"direction", required_argument, NULL, 'd'},
-	{"steps", no_argument, NULL, 't'},
-	{"runs", required_argument, NULL, 'r'},
-	{"windows", required_argument, NULL, 'w'},
-	{"no-huge", required_argument, NULL, 'n'},
-	{"cpu", required_argument, NULL, 'c'},
-	{},
+	{"sessions", required_argument, NULL, 's'},  {"frames", required_argument, NULL, 'f'},
+	{"direction", required_argument, NULL, 'd'}, {"steps", no_argument, NULL, 't'},
+	{"runs", required_argument, NULL, 'r'},      {"windows", required_argument, NULL, 'w'},
+	{"no-huge", required_argument, NULL, 'n'},   {"trace", required_argument, NULL, 'T'},
+	{"cpus", required_argument, NULL, 'c'},      {},
 };
 
 static _Noreturn void usage(void)
 {
-	world_die("usage: bench pipeline|sessions|churn|ports [--sessions N] [--frames NAME] "
-		  "[--direction out|in|mixed] [--steps] [--runs N] [--windows N] "
-		  "[--no-huge MEGABYTES] [--cpu N]");
+	world_die("usage: bench WHAT [--sessions N] [--frames NAME] [--direction out|in|mixed] "
+		  "[--steps] [--runs N] [--windows N] [--no-huge MEGABYTES] [--cpus N[,N]]");
 }
 
 static const struct frames *frames_by_name(const char *name)
@@ -54,8 +49,8 @@ static const struct frames *frames_by_name(const char *name)
 int main(int argc, char *argv[])
 {
 	struct bench bench = {.sessions = 64512, .frames = frames_all, .runs = 5, .windows = 300};
-	uint32_t megabytes = 0;
-	int cpu = 0, option;
+	struct world_eal eal = {.cpus = "0"};
+	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
@@ -78,10 +73,13 @@ int main(int argc, char *argv[])
 			bench.windows = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'n':
-			megabytes = (uint32_t)strtoul(optarg, NULL, 10);
+			eal.megabytes = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'T':
+			bench.trace = optarg;
 			break;
 		case 'c':
-			cpu = atoi(optarg);
+			eal.cpus = optarg;
 			break;
 		default:
 			usage();
@@ -94,7 +92,8 @@ int main(int argc, char *argv[])
 	for (uint32_t i = 0; i < RTE_DIM(benches); i++) {
 		if (strcmp(argv[optind], benches[i].name) != 0)
 			continue;
-		world_start_eal(megabytes == 0, megabytes, cpu);
+		world_start_eal(&eal);
+		bench.workers = rte_lcore_count();
 		printf("{\"bench\": \"about\", \"tsc_hz\": %" PRIu64 ", \"dpdk\": \"%s\", "
 		       "\"weir\": \"%s\"}\n",
 		       rte_get_tsc_hz(), rte_version(), WEIR_VERSION);

@@ -40,11 +40,14 @@ struct flows {
 /* n flows, in a scattered order of subscribers; nothing is sent yet. Memory that is not DPDK's. */
 void flows_create(struct flows *flows, uint32_t n, const struct frames *frames);
 
-/* Sends what opens flows [from, to) through weir, in bursts, and learns their public side. */
-void flows_open(struct flows *flows, struct world *world, uint32_t from, uint32_t to);
+/* Sends what opens flows [from, to) through a worker, in bursts, and learns their public side. The
+ * worker is their home, and the caller. */
+void flows_open(const struct flows *flows, const struct world *world, struct worker *worker,
+		uint32_t from, uint32_t to);
 
-/* Learns the public side of a flow that is open. */
-void flow_learn(struct flow *flow, const struct flows *flows, const struct world *world);
+/* For one or two workers: puts flows in the order of their homes. home_first[i]: where those of
+ * home i begin, and behind the last, n. */
+void flows_sort_by_home(struct flows *flows, uint32_t home_first[]);
 
 uint32_t flows_random(struct flows *flows, uint32_t below);
 
@@ -52,6 +55,15 @@ uint32_t flows_random(struct flows *flows, uint32_t below);
  * inside) or 1 comes in by. */
 void flow_write(const struct flow *flow, const struct frames *frames, uint32_t direction,
 		uint16_t length, uint8_t tcp_flags, struct rte_mbuf *mbuf);
+
+/* Writes the two fragments of a datagram of a flow, as flow_write() does. */
+void flow_write_fragments(const struct flow *flow, const struct frames *frames, uint32_t direction,
+			  uint16_t ident, struct rte_mbuf *mbuf[2]);
+
+/* Writes an ICMP error (port unreachable) about a packet of a flow: from the inside about one that
+ * came in, from the outside about one that went out. */
+void flow_write_error(const struct flow *flow, const struct frames *frames, uint32_t direction,
+		      struct rte_mbuf *mbuf);
 
 /* The MAC of weir's port, and of the router behind it. */
 struct rte_ether_addr flow_mac(uint16_t port);

@@ -46,14 +46,14 @@ static double measure(struct window *window, enum direction direction)
 	prepare(window, direction);
 	begin = rte_rdtsc_precise();
 	for (uint32_t i = 0; i < WINDOW_PACKETS; i += BURST_MAX)
-		pipeline_run(window->world->pipeline, &window->mbuf[i], BURST_MAX);
+		pipeline_run(workers[0]->pipeline, &window->mbuf[i], BURST_MAX);
 	return (double)(rte_rdtsc_precise() - begin) / WINDOW_PACKETS;
 }
 
 static void bench_direction(struct window *window, enum direction direction,
 			    const struct bench *bench)
 {
-	struct stats *stats = &window->world->stats;
+	struct stats *stats = &workers[0]->stats;
 
 	for (uint32_t run = 0; run < bench->runs; run++) {
 		uint64_t before = stats->verdict[VERDICT_TRANSLATED];
@@ -118,9 +118,9 @@ static void measure_steps(struct window *window, struct figure figure[STEPS + 1]
 	prepare(window, direction);
 	for (uint32_t i = 0; i < WINDOW_PACKETS; i += BURST_MAX) {
 		begin = rte_rdtsc_precise();
-		world_poll(window->world);
+		world_poll(window->world, workers[0]);
 		poll += rte_rdtsc_precise() - begin;
-		run_by_step(window->world->pipeline, &window->mbuf[i], cycles);
+		run_by_step(workers[0]->pipeline, &window->mbuf[i], cycles);
 	}
 	for (uint32_t i = 0; i < STEPS; i++)
 		figure_add(&figure[i],
@@ -158,12 +158,12 @@ void bench_pipeline(const struct bench *bench)
 	static struct flows flows;
 	static struct world world;
 
-	world_setup(&world, bench->sessions + bench->sessions / 4); /* 80 % full */
+	world_setup(&world, bench->sessions + bench->sessions / 4, 1); /* 80 % full */
 	flows_create(&flows, bench->sessions, bench->frames);
-	flows_open(&flows, &world, 0, flows.n);
+	flows_open(&flows, &world, workers[0], 0, flows.n);
 	window.flows = &flows;
 	window.world = &world;
-	if (rte_pktmbuf_alloc_bulk(world.buffers, window.mbuf, WINDOW_PACKETS) != 0)
+	if (rte_pktmbuf_alloc_bulk(workers[0]->buffers, window.mbuf, WINDOW_PACKETS) != 0)
 		world_die("out of packet buffers");
 	for (enum direction direction = OUT; direction < DIRECTIONS; direction++) {
 		if (bench->direction != NULL &&

@@ -31,15 +31,15 @@ static double open_window(const struct flows *flows, struct world *world, uint64
 	for (uint32_t i = 0; i < WINDOW_PACKETS; i += BURST_MAX) {
 		now_ms += ms_a_burst;
 		world->now_ms = (uint64_t)now_ms;
-		world_poll(world);
-		pipeline_run(world->pipeline, &mbuf[i], BURST_MAX);
+		world_poll(world, workers[0]);
+		pipeline_run(workers[0]->pipeline, &mbuf[i], BURST_MAX);
 	}
 	return (double)(rte_rdtsc_precise() - begin);
 }
 
-static void alloc_window(struct world *world, struct rte_mbuf *mbuf[WINDOW_PACKETS])
+static void alloc_window(struct rte_mbuf *mbuf[WINDOW_PACKETS])
 {
-	if (rte_pktmbuf_alloc_bulk(world->buffers, mbuf, WINDOW_PACKETS) != 0)
+	if (rte_pktmbuf_alloc_bulk(workers[0]->buffers, mbuf, WINDOW_PACKETS) != 0)
 		world_die("out of packet buffers");
 }
 
@@ -63,7 +63,7 @@ static void open_measured(struct flows *flows, struct world *world, uint64_t *ne
 	static struct rte_mbuf *mbuf[WINDOW_PACKETS];
 	struct figure figure;
 
-	alloc_window(world, mbuf);
+	alloc_window(mbuf);
 	figure_begin(&figure);
 	for (; *next + WINDOW_PACKETS <= end; *next += WINDOW_PACKETS)
 		figure_add(&figure, open_window(flows, world, *next, mbuf, 0) / WINDOW_PACKETS);
@@ -79,9 +79,6 @@ static void print_memory(const struct world *world, uint32_t sessions)
 	printf("{\"bench\": \"memory\", \"sessions\": %u, \"load\": 80, "
 	       "\"unit\": \"bytes/session\", \"value\": %.1f, \"best\": %.1f}\n",
 	       limits.max_sessions, bytes / sessions, bytes / sessions);
-	printf("{\"bench\": \"start\", \"sessions\": %u, \"unit\": \"ms\", \"value\": %.1f, "
-	       "\"best\": %.1f}\n",
-	       limits.max_sessions, world->setup_ms, world->setup_ms);
 }
 
 /* The rate when the table is empty, half full, and 80 % full; a twentieth of it each time. */
@@ -93,18 +90,18 @@ void bench_sessions(const struct bench *bench)
 	uint64_t next = 0;
 
 	flows_create(&flows, bench->sessions, bench->frames);
-	world_setup(&world, bench->sessions);
+	world_setup(&world, bench->sessions, 1);
 	for (uint32_t i = 0; i < RTE_DIM(load); i++) {
 		uint64_t from = (uint64_t)flows.n * load[i] / 100;
 
 		if (from > next)
-			flows_open(&flows, &world, (uint32_t)next, (uint32_t)from);
+			flows_open(&flows, &world, workers[0], (uint32_t)next, (uint32_t)from);
 		next = RTE_MAX(from, next);
 		if (load[i] == 80)
 			print_memory(&world, (uint32_t)next);
 		open_measured(&flows, &world, &next, from + flows.n / 20, load[i]);
 	}
-	if (world.stats.sessions_created != next)
+	if (workers[0]->stats.sessions_created != next)
 		world_die("not every session was made");
 }
 
@@ -122,18 +119,18 @@ void bench_churn(const struct bench *bench)
 
 	timeouts.udp_first = timeouts.tcp_opening = timeout;
 	flows_create(&flows, bench->sessions, bench->frames);
-	world_setup(&world, bench->sessions);
-	alloc_window(&world, mbuf);
+	world_setup(&world, bench->sessions, 1);
+	alloc_window(mbuf);
 	for (; next < 2ull * live; next += WINDOW_PACKETS)
 		open_window(&flows, &world, next, mbuf, ms_a_burst);
-	created = world.stats.sessions_created;
-	destroyed = world.stats.sessions_destroyed;
+	created = workers[0]->stats.sessions_created;
+	destroyed = workers[0]->stats.sessions_destroyed;
 	figure_begin(&figure);
 	for (uint32_t i = 0; i < 2 * live / WINDOW_PACKETS; i++, next += WINDOW_PACKETS)
 		figure_add(&figure,
 			   open_window(&flows, &world, next, mbuf, ms_a_burst) / WINDOW_PACKETS);
-	created = world.stats.sessions_created - created;
-	destroyed = world.stats.sessions_destroyed - destroyed;
+	created = workers[0]->stats.sessions_created - created;
+	destroyed = workers[0]->stats.sessions_destroyed - destroyed;
 	if (created != (uint64_t)figure.n * WINDOW_PACKETS || destroyed < created * 9 / 10)
 		world_die("sessions did not come and go at one rate");
 	/* windows differ: in some a second begins, and its sessions end */

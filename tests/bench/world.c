@@ -11,13 +11,14 @@
 
 #include "clock.h"
 #include "flow.h"
+#include "nic.h"
 #include "pool.h"
 #include "rcu.h"
 #include "rules.h"
 #include "tuple.h"
 #include "world.h"
 
-#define BUFFERS 8191
+#define BUFFERS 16383 /* a worker */
 
 static const struct icmp_config icmp = {.errors = true, .rate = 1000, .source_rate = 10};
 
@@ -27,26 +28,32 @@ _Noreturn void world_die(const char *what)
 	exit(1);
 }
 
-void world_start_eal(bool hugepages, uint32_t megabytes, int cpu)
+/* "0@1,1@0" of "1,0" */
+static void name_lcores(const char *cpus, char *lcores, size_t room)
 {
-	char memory[16], lcores[16];
-	const char *argv[] = {"bench",
-			      "--no-pci",
-			      "--no-telemetry",
-			      "--lcores",
-			      lcores,
-			      "--log-level",
-			      "lib.eal:error",
-			      NULL,
-			      NULL,
-			      NULL,
-			      NULL,
-			      NULL};
+	uint32_t lcore = 0;
+	size_t used = 0;
+
+	for (const char *cpu = cpus; cpu != NULL; cpu = strchr(cpu, ',')) {
+		cpu += *cpu == ',';
+		used += (size_t)snprintf(lcores + used, room - used, "%s%u@%u",
+					 lcore > 0 ? "," : "", lcore, (uint32_t)atoi(cpu));
+		if (used >= room)
+			world_die("too many CPUs");
+		lcore++;
+	}
+}
+
+void world_start_eal(const struct world_eal *eal)
+{
+	char memory[16], lcores[128];
+	const char *argv[20] = {"bench", "--no-pci",    "--no-telemetry", "--lcores",
+				lcores,  "--log-level", "lib.eal:error"};
 	int argc = 7;
 
-	snprintf(memory, sizeof(memory), "%u", megabytes);
-	snprintf(lcores, sizeof(lcores), "0@%d", cpu);
-	if (hugepages) {
+	name_lcores(eal->cpus, lcores, sizeof(lcores));
+	snprintf(memory, sizeof(memory), "%u", eal->megabytes);
+	if (eal->megabytes == 0) {
 		argv[argc++] = "--in-memory";
 		argv[argc++] = "--single-file-segments";
 	} else {
@@ -58,14 +65,25 @@ void world_start_eal(bool hugepages, uint32_t megabytes, int cpu)
 	if (rte_eal_init(argc, (char **)(uintptr_t)argv) < 0)
 		world_die(rte_strerror(rte_errno));
 	clock_setup();
-	home_setup(1);
-	if (rcu_setup() != 0 || tuple_setup() != 0 ||
-	    rte_rcu_qsbr_thread_register(rcu, rte_lcore_id()) != 0)
+	if (rcu_setup() != 0 || tuple_setup() != 0)
 		world_die("no memory for RCU or no random numbers");
+	world_begin_lcore();
+}
+
+void world_begin_lcore(void)
+{
+	if (rte_rcu_qsbr_thread_register(rcu, rte_lcore_id()) != 0)
+		world_die("RCU has no room");
 	rte_rcu_qsbr_thread_online(rcu, rte_lcore_id());
 }
 
-static void setup_pool(uint32_t subscribers)
+void world_end_lcore(void)
+{
+	rte_rcu_qsbr_thread_offline(rcu, rte_lcore_id());
+	rte_rcu_qsbr_thread_unregister(rcu, rte_lcore_id());
+}
+
+static void setup_pool(uint32_t subscribers, uint32_t workers_n)
 {
 	uint32_t blocks = (65536 - 1024) / BLOCK_SIZE;
 	/* subscribers choose at random, so a few addresses more than it takes */
@@ -82,20 +100,8 @@ static void setup_pool(uint32_t subscribers)
 		.block_idle_timeout = 30,
 	};
 
-	if (pools_setup(&config, 1, 1) != 0 || rules_replace(NULL, 0) != 0)
+	if (pools_setup(&config, 1, workers_n) != 0 || rules_replace(NULL, 0) != 0)
 		world_die("no memory for the pool");
-}
-
-static uint16_t keep(void *context __rte_unused, uint16_t port __rte_unused,
-		     struct rte_mbuf *frame[] __rte_unused, uint16_t n)
-{
-	return n;
-}
-
-static bool no_other_home(void *context __rte_unused, uint8_t home __rte_unused,
-			  struct rte_mbuf *packet __rte_unused)
-{
-	return false;
 }
 
 static void add_iface(uint16_t port, const char *name, uint32_t side, uint32_t address)
@@ -121,9 +127,9 @@ struct arp_frame {
 } __rte_packed __rte_aligned(2);
 
 /* The router behind a port asks weir for its MAC, and so is known. */
-static void meet_router(struct world *world, uint16_t port)
+static void meet_router(uint16_t port)
 {
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(world->buffers);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(workers[0]->buffers);
 	struct arp_frame *frame = (void *)rte_pktmbuf_append(mbuf, sizeof(*frame));
 	uint32_t network = port == PORT_INSIDE ? INSIDE_NETWORK : OUTSIDE_NETWORK;
 	struct rte_ether_addr router = flow_router_mac(port);
@@ -141,11 +147,11 @@ static void meet_router(struct world *world, uint16_t port)
 	frame->arp.arp_data.arp_sip = rte_cpu_to_be_32(network + 2);
 	frame->arp.arp_data.arp_tip = rte_cpu_to_be_32(network + 1);
 	mbuf->port = port;
-	pipeline_run(world->pipeline, &mbuf, 1);
+	pipeline_run(workers[0]->pipeline, &mbuf, 1);
 	rte_pktmbuf_free(mbuf);
 }
 
-static void setup_routes(struct world *world)
+static void setup_routes(void)
 {
 	struct route_config route[] = {
 		{.to = {rte_cpu_to_be_32(SUBSCRIBER_FIRST), 10},
@@ -153,7 +159,7 @@ static void setup_routes(struct world *world)
 		{.to = {0, 0}, .via = rte_cpu_to_be_32(OUTSIDE_NETWORK + 2)},
 	};
 
-	if (route_setup(world->buffers) != 0)
+	if (route_setup(workers[0]->buffers) != 0)
 		world_die("no memory for routes");
 	add_iface(PORT_INSIDE, "inside", SIDE_INSIDE, INSIDE_NETWORK + 1);
 	add_iface(PORT_OUTSIDE, "outside", SIDE_OUTSIDE, OUTSIDE_NETWORK + 1);
@@ -161,50 +167,32 @@ static void setup_routes(struct world *world)
 		world_die("cannot add the routes");
 }
 
-void world_setup(struct world *world, uint32_t sessions)
+void world_setup(struct world *world, uint32_t sessions, uint32_t workers_n)
 {
 	uint32_t subscribers = sessions / SUBSCRIBER_SESSIONS + 1;
-	uint64_t begin;
 
-	memset(world, 0, sizeof(*world));
-	world->now_ms = 1000;
-	world->buffers = rte_pktmbuf_pool_create("buffers", BUFFERS, 0, 0,
-						 RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (world->buffers == NULL)
+	*world = (struct world){.now_ms = 1000};
+	home_setup(workers_n);
+	if (workers_create(workers_n, BUFFERS, 1500) != 0)
 		world_die("no memory for packet buffers");
-	setup_routes(world);
-	limits = (struct limits_config){.max_sessions = RTE_MAX(sessions, 1024u),
-					.max_subscribers = RTE_MAX(subscribers, 16u),
+	setup_routes();
+	limits = (struct limits_config){.max_sessions = RTE_MAX(sessions, 1024u * workers_n),
+					.max_subscribers = RTE_MAX(subscribers, 64u * workers_n),
 					.max_sessions_per_subscriber = 32768};
-	worker_stats[0] = &world->stats;
 	world->memory_before = world_memory();
-	setup_pool(subscribers);
-	begin = rte_rdtsc();
-	world->nat = nat_create(0, &world->stats, (int)rte_socket_id());
-	if (world->nat == NULL)
+	setup_pool(subscribers, workers_n);
+	if (workers_setup(&icmp, false) != 0)
 		world_die("no memory for the sessions");
-	world->setup_ms = (double)(rte_rdtsc() - begin) * 1e3 / (double)rte_get_tsc_hz();
-	nats[0] = world->nat;
-	world->pipeline = pipeline_create(&(struct pipeline_config){
-		.nat = world->nat,
-		.stats = &world->stats,
-		.buffers = world->buffers,
-		.icmp = &icmp,
-		.socket = (int)rte_socket_id(),
-		.transmit = keep,
-		.hand_over = no_other_home,
-	});
-	if (world->pipeline == NULL)
-		world_die("no memory for the pipeline");
-	meet_router(world, PORT_INSIDE);
-	meet_router(world, PORT_OUTSIDE);
+	nic_setup(workers_n);
+	meet_router(PORT_INSIDE);
+	meet_router(PORT_OUTSIDE);
 	route_poll(world->now_ms);
-	world_poll(world);
+	world_poll(world, workers[0]);
 }
 
-void world_poll(struct world *world)
+void world_poll(const struct world *world, struct worker *worker)
 {
-	pipeline_poll(world->pipeline, world->now_ms);
+	pipeline_poll(worker->pipeline, world->now_ms);
 	rte_rcu_qsbr_quiescent(rcu, rte_lcore_id());
 }
 

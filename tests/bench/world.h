@@ -6,13 +6,12 @@
 
 #include <rte_mbuf.h>
 
-#include "nat.h"
-#include "pipeline.h"
-#include "stats.h"
+#include "worker.h"
 
 /*
- * A whole weir of one worker in this process, with two interfaces that are not there: what it
- * sends is left to its owner, what it receives the bench writes into memory.
+ * A whole weir in this process: real workers, with their rings and tables, between two interfaces
+ * that are not there (nic.h). What they receive the bench writes into memory, what they send is
+ * left to its owner. Worker i runs on lcore i; with one worker, that is the main lcore.
  *
  * Subscribers are behind one router inside, the Internet behind one outside, as at an ISP. The
  * population is that of FD.io CSIT: SUBSCRIBER_SESSIONS sessions a subscriber, each from a port of
@@ -24,24 +23,27 @@
 enum { PORT_INSIDE, PORT_OUTSIDE };
 
 struct world {
-	struct rte_mempool *buffers;
-	struct nat *nat;
-	struct pipeline *pipeline;
-	struct stats stats;
 	uint64_t now_ms; /* the time that weir sees */
-	double setup_ms; /* what nat_create() took */
 	uint64_t memory_before;
 };
 
-/* Starts EAL on one CPU (with hugepages or without, then with `megabytes`), and what weir starts
- * once a process. Ends the process when that fails. */
-void world_start_eal(bool hugepages, uint32_t megabytes, int cpu);
+struct world_eal {
+	const char *cpus;   /* "1", "1,0": an lcore each */
+	uint32_t megabytes; /* 0: hugepages, as many as it takes */
+};
+
+/* Starts EAL, and what weir starts once a process. Ends the process when that fails. */
+void world_start_eal(const struct world_eal *eal);
 
 /* The world, with room for `sessions` sessions. Ends the process when that fails. */
-void world_setup(struct world *world, uint32_t sessions);
+void world_setup(struct world *world, uint32_t sessions, uint32_t workers_n);
 
-/* What a worker does each turn besides packets. */
-void world_poll(struct world *world);
+/* What a worker does each turn besides packets; its lcore. */
+void world_poll(const struct world *world, struct worker *worker);
+
+/* A worker's lcore begins or ends to use what is freed in RCU. */
+void world_begin_lcore(void);
+void world_end_lcore(void);
 
 /* The process's memory: bytes of its own pages and of hugepages. */
 uint64_t world_memory(void);
