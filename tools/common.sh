@@ -36,6 +36,7 @@ declare -A PACKAGES=(
 	[demo]="nginx dnsmasq-base iperf3 traceroute bind9-dnsutils"
 	[bench]="dpdk-dev ethtool nftables python3"
 	[guard]="valgrind python3"
+	[plot]="gnuplot-nox python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
 		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client"
 )

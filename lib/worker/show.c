@@ -46,7 +46,7 @@ static json_t *worker_json(const struct worker *worker)
 
 	return json_pack(
 		"{s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
-		"s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
+		"s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
 		"worker", (int)worker->number, "lcore", (int)worker->lcore, "cpu",
 		rte_lcore_to_cpu_id((int)worker->lcore), "socket", worker->socket, "received",
 		(json_int_t)stats->received, "sent", (json_int_t)stats->sent, "handed_over",
@@ -58,7 +58,8 @@ static json_t *worker_json(const struct worker *worker)
 		(json_int_t)stats->sessions_created, "sessions_destroyed",
 		(json_int_t)stats->sessions_destroyed, "waiting_reclaim",
 		(json_int_t)reclaim_count(worker->nat->reclaim), "busy_percent",
-		100.0 * (double)stats->polls_busy / (double)polls, "cycles_per_packet",
+		100.0 * (double)stats->polls_busy / (double)polls, "cycles_busy",
+		(json_int_t)stats->cycles_busy, "cycles_per_packet",
 		(json_int_t)(packets != 0 ? stats->cycles_busy / packets : 0), "buffers",
 		(json_int_t)worker->buffers->size, "buffers_in_use",
 		(json_int_t)rte_mempool_in_use_count(worker->buffers), "answers",

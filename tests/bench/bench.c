@@ -15,13 +15,16 @@
  * that each begins with fresh memory. Prints a line of JSON a figure.
  */
 
+/* Says what every run says first, and no more. */
+static void bench_about(const struct bench *bench __rte_unused) {}
+
 static const struct {
 	const char *name;
 	void (*run)(const struct bench *bench);
 } benches[] = {
-	{"pipeline", bench_pipeline}, {"mixes", bench_mixes}, {"sessions", bench_sessions},
-	{"churn", bench_churn},       {"ports", bench_ports}, {"workers", bench_workers},
-	{"trace", bench_trace},
+	{"about", bench_about},       {"pipeline", bench_pipeline}, {"mixes", bench_mixes},
+	{"sessions", bench_sessions}, {"churn", bench_churn},       {"ports", bench_ports},
+	{"workers", bench_workers},   {"trace", bench_trace},
 };
 
 static const struct option options[] = {

@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_arp.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
 
-#include "random.h"
+#include "generator.h"
 #include "text.h"
 
 /*
@@ -18,162 +17,27 @@
  * process on one core. Port 0 is the inside, port 1 the outside. It takes commands from its
  * standard input, one a line, and answers each with one line of JSON:
  *
- *	flows N PER_SUBSCRIBER         makes N flows in random order
- *	learn                          sends each flow once, notes what it became outside
- *	mirror                         outside, each flow is what it is inside: for a box that
- *translates not run DIRECTION SIZE RATE MS     out, in or mixed; frame bytes or imix; packets a
- *second, 0: all quit
+ *	flows N PER_SUBSCRIBER       makes N flows in random order
+ *	learn                        sends each flow once, notes what it became outside
+ *	mirror                       outside, each is what it is inside: the box is no NAT
+ *	run DIRECTION SIZE RATE MS   out, in or mixed; frame bytes or imix; packets/s, 0: all
+ *	loop SIZE FRAMES MS          both ways, as fast as so many frames go round
+ *	quit
  *
  * Every frame carries its flow, a magic number and the time it was sent, under right checksums. A
  * frame that comes back counts when it carries the magic number and arrived on the other port.
  */
-#define BURST       32
-#define DESCRIPTORS 2048
-#define BUFFERS     65535
-#define FRAME_MAX   1514
-#define MAGIC       0x77656972u
-
+#define BURST            32
+#define DESCRIPTORS      2048
+#define BUFFERS          65535
+#define FRAME_MAX        1514
 #define SUBSCRIBER_FIRST RTE_IPV4(100, 64, 0, 0)
 #define SUBSCRIBER_PORT  1024
 #define REMOTE_FIRST     RTE_IPV4(198, 18, 64, 0)
 #define REMOTES          4096
 #define REMOTE_PORT      80
 
-struct payload {
-	uint32_t magic;
-	uint32_t flow;
-	uint64_t sent; /* TSC */
-} __rte_packed;
-
-/* A direction of a flow: what its frames say. 16 bytes, read in order while sending. */
-struct side {
-	rte_be32_t src, dst;
-	rte_be16_t sport, dport;
-	uint32_t flow;
-};
-
-static struct {
-	struct rte_mempool *buffers;
-	struct rte_ether_addr mac[2], peer[2]; /* ours; the box's */
-	rte_be32_t peer_address[2];
-	struct side *side[2]; /* by direction: sent on port 0, on port 1 */
-	uint32_t flows;
-	uint32_t next[2];
-	uint32_t learned;
-	struct random random;
-	uint32_t size; /* frame bytes without FCS; 0: IMIX */
-} generator;
-
-/* ---- frames ---- */
-
-static uint16_t fold(uint64_t sum)
-{
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
-static uint64_t sum32(uint32_t word)
-{
-	return (word & 0xffff) + (word >> 16);
-}
-
-/* Simple IMIX: 7 x 64, 4 x 570, 1 x 1518 bytes with FCS. */
-static uint32_t next_size(uint32_t sequence)
-{
-	static const uint16_t imix[12] = {60, 566, 60, 60, 566, 60, 60, 566, 60, 1514, 566, 60};
-
-	return generator.size != 0 ? generator.size : imix[sequence % 12];
-}
-
-static void fill(struct rte_mbuf *frame, uint16_t port, const struct side *side, uint32_t size,
-		 uint64_t now)
-{
-	struct rte_ether_hdr *ether = rte_pktmbuf_mtod(frame, struct rte_ether_hdr *);
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(ether + 1);
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
-	struct payload payload = {.magic = MAGIC, .flow = side->flow, .sent = now};
-	rte_be16_t ip_length = rte_cpu_to_be_16((uint16_t)(size - sizeof(*ether)));
-	rte_be16_t udp_length = rte_cpu_to_be_16((uint16_t)(size - sizeof(*ether) - sizeof(*ip)));
-	uint64_t addresses = sum32(side->src) + sum32(side->dst);
-
-	frame->data_len = (uint16_t)size;
-	frame->pkt_len = size;
-	ether->dst_addr = generator.peer[port];
-	ether->src_addr = generator.mac[port];
-	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	*ip = (struct rte_ipv4_hdr){
-		.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = ip_length,
-		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = 64,
-		.next_proto_id = IPPROTO_UDP,
-		.src_addr = side->src,
-		.dst_addr = side->dst,
-	};
-	ip->hdr_checksum = (uint16_t)~fold(RTE_BE16(RTE_IPV4_VHL_DEF << 8) + ip_length +
-					   RTE_BE16(RTE_IPV4_HDR_DF_FLAG) +
-					   RTE_BE16(64 << 8 | IPPROTO_UDP) + addresses);
-	*udp = (struct rte_udp_hdr){
-		.src_port = side->sport, .dst_port = side->dport, .dgram_len = udp_length};
-	memcpy(udp + 1, &payload, sizeof(payload));
-	/* what follows the payload is zero: buffers are zeroed once and nothing else is written */
-	udp->dgram_cksum = (uint16_t)~fold(addresses + RTE_BE16(IPPROTO_UDP) + 2ull * udp_length +
-					   side->sport + side->dport + sum32(payload.magic) +
-					   sum32(payload.flow) + sum32((uint32_t)payload.sent) +
-					   sum32((uint32_t)(payload.sent >> 32)));
-	if (udp->dgram_cksum == 0)
-		udp->dgram_cksum = 0xffff;
-}
-
-/* ---- ARP: a router that has every address but the box's ---- */
-
-static void send_arp(uint16_t port, uint16_t operation, rte_be32_t from, rte_be32_t to,
-		     const struct rte_ether_addr *to_mac)
-{
-	struct rte_mbuf *frame = rte_pktmbuf_alloc(generator.buffers);
-	struct rte_ether_hdr *ether;
-	struct rte_arp_hdr *arp;
-
-	if (frame == NULL)
-		return;
-	frame->data_len = 60;
-	frame->pkt_len = 60;
-	ether = rte_pktmbuf_mtod(frame, struct rte_ether_hdr *);
-	memset(ether, 0, 60);
-	arp = (struct rte_arp_hdr *)(ether + 1);
-	ether->dst_addr = *to_mac;
-	ether->src_addr = generator.mac[port];
-	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_ARP);
-	*arp = (struct rte_arp_hdr){
-		.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
-		.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
-		.arp_hlen = RTE_ETHER_ADDR_LEN,
-		.arp_plen = 4,
-		.arp_opcode = rte_cpu_to_be_16(operation),
-		.arp_data = {.arp_sha = generator.mac[port],
-			     .arp_sip = from,
-			     .arp_tha = *to_mac,
-			     .arp_tip = to},
-	};
-	if (rte_eth_tx_burst(port, 0, &frame, 1) == 0)
-		rte_pktmbuf_free(frame);
-}
-
-static void take_arp(uint16_t port, const struct rte_mbuf *frame)
-{
-	const struct rte_arp_hdr *arp =
-		rte_pktmbuf_mtod_offset(frame, const struct rte_arp_hdr *, RTE_ETHER_HDR_LEN);
-
-	if (frame->pkt_len < RTE_ETHER_HDR_LEN + sizeof(*arp))
-		return;
-	if (arp->arp_data.arp_sip == generator.peer_address[port])
-		generator.peer[port] = arp->arp_data.arp_sha;
-	if (arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) &&
-	    arp->arp_data.arp_tip != generator.peer_address[port])
-		send_arp(port, RTE_ARP_OP_REPLY, arp->arp_data.arp_tip, arp->arp_data.arp_sip,
-			 &arp->arp_data.arp_sha);
-}
+struct generator generator;
 
 /* ---- what a run counts ---- */
 
@@ -193,7 +57,7 @@ static void receive_one(uint16_t port, struct rte_mbuf *frame, uint64_t now, boo
 	uint64_t bucket;
 
 	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
-		return take_arp(port, frame);
+		return arp_take(port, frame);
 	memcpy(&payload, udp + 1, sizeof(payload));
 	if (frame->pkt_len < 60 || payload.magic != MAGIC || payload.flow >= generator.flows) {
 		count.foreign++;
@@ -250,7 +114,7 @@ static void send_burst(uint16_t port, uint32_t n)
 
 		if (++generator.next[port] == generator.flows)
 			generator.next[port] = 0;
-		fill(frame[i], port, side, next_size(generator.next[port]), now);
+		frame_fill(frame[i], port, side, frame_size(generator.next[port]), now);
 	}
 	sent = rte_eth_tx_burst(port, 0, frame, (uint16_t)n);
 	count.sent += sent;
@@ -362,7 +226,7 @@ static void learn_pass(void)
 		if (generator.side[1][i].dst == 0) {
 			frame[n] = rte_pktmbuf_alloc(generator.buffers);
 			if (frame[n] != NULL)
-				fill(frame[n++], 0, &generator.side[0][i], 60, rte_rdtsc());
+				frame_fill(frame[n++], 0, &generator.side[0][i], 60, rte_rdtsc());
 		}
 		if (n == BURST || i + 1 == generator.flows) {
 			send_all(frame, n);
@@ -418,10 +282,23 @@ static double percentile(double part)
 	return LATENCY_BUCKETS / 10.0;
 }
 
+static void print_count(double seconds, uint64_t during)
+{
+	printf("{\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"received_during\": %" PRIu64
+	       ", \"refused\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"seconds\": %.6f, "
+	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+	       count.sent, count.received, during, count.full, count.foreign, seconds,
+	       percentile(0.5), percentile(0.99), percentile(0.999));
+}
+
+/* A generator that was late sends this many bursts at once, and no more: what a pause of its own
+ * would pile up is no part of the rate. */
+#define LATE_BURSTS 4
+
 static void run(const char *direction, uint64_t rate, uint64_t ms)
 {
 	bool ports[2] = {strcmp(direction, "in") != 0, strcmp(direction, "out") != 0};
-	uint64_t begin, next, end, step, during;
+	uint64_t begin, next, end, step, during, now;
 	uint16_t port = ports[0] ? 0 : 1;
 
 	drain(20, 1000, false);
@@ -431,27 +308,56 @@ static void run(const char *direction, uint64_t rate, uint64_t ms)
 	step = rate != 0 ? rte_get_tsc_hz() * BURST / rate : 0;
 	while (rte_rdtsc() < end) {
 		receive(false);
-		if (rte_rdtsc() < next)
+		now = rte_rdtsc();
+		if (now < next)
 			continue;
-		next += step;
+		next = RTE_MAX(next + step, now - RTE_MIN(now, LATE_BURSTS * step));
 		send_burst(port, BURST);
 		if (ports[0] && ports[1])
 			port ^= 1;
 	}
 	during = count.received;
 	drain(20, 1000, false);
-	printf("{\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"received_during\": %" PRIu64
-	       ", \"refused\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"seconds\": %.6f, "
-	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-	       count.sent, count.received, during, count.full, count.foreign,
-	       (double)(end - begin) / (double)rte_get_tsc_hz(), percentile(0.5), percentile(0.99),
-	       percentile(0.999));
+	print_count((double)(end - begin) / (double)rte_get_tsc_hz(), during);
+}
+
+/* A loop: never more than `frames` under way, and always so many. What is lost is missed from then
+ * on, unless none comes back at all: then all that is under way was lost. */
+static void run_loop(uint64_t frames, uint64_t ms)
+{
+	uint64_t begin, end, last, gone = 0, during;
+	uint16_t port = 0;
+
+	drain(20, 1000, false);
+	reset();
+	begin = last = rte_rdtsc();
+	end = begin + ms_to_tsc(ms);
+	while (rte_rdtsc() < end) {
+		if (receive(false) > 0)
+			last = rte_rdtsc();
+		if (rte_rdtsc() - last > ms_to_tsc(500)) {
+			gone = count.sent - count.received;
+			last = rte_rdtsc();
+		}
+		if (count.sent - count.received - gone + BURST > frames)
+			continue;
+		send_burst(port, BURST);
+		port ^= 1;
+	}
+	during = count.received;
+	drain(50, 1000, false);
+	print_count((double)(end - begin) / (double)rte_get_tsc_hz(), during);
+}
+
+static void set_size(const char *size)
+{
+	generator.size = strcmp(size, "imix") == 0 ? 0 : (uint32_t)atoi(size) - 4;
 }
 
 static void serve(void)
 {
 	char line[256], direction[16], size[16];
-	unsigned long long rate, ms;
+	unsigned long long rate, ms, frames;
 	uint32_t n, per_subscriber;
 
 	while (fgets(line, sizeof(line), stdin) != NULL) {
@@ -465,8 +371,12 @@ static void serve(void)
 			mirror();
 		} else if (generator.flows > 0 && sscanf(line, "run %15s %15s %llu %llu", direction,
 							 size, &rate, &ms) == 4) {
-			generator.size = strcmp(size, "imix") == 0 ? 0 : (uint32_t)atoi(size) - 4;
+			set_size(size);
 			run(direction, rate, ms);
+		} else if (generator.flows > 0 &&
+			   sscanf(line, "loop %15s %llu %llu", size, &frames, &ms) == 3) {
+			set_size(size);
+			run_loop(frames, ms);
 		} else if (strncmp(line, "quit", 4) == 0) {
 			return;
 		} else {
@@ -508,13 +418,9 @@ static bool wait_for_link(void)
 /* The box's MACs, by ARP for its two addresses. */
 static bool find_peers(void)
 {
-	static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-
 	for (int i = 0; i < 50 && rte_is_zero_ether_addr(&generator.peer[0]); i++) {
 		for (uint16_t port = 0; port < 2; port++)
-			send_arp(port, RTE_ARP_OP_REQUEST,
-				 generator.peer_address[port] ^ RTE_BE32(3),
-				 generator.peer_address[port], &broadcast);
+			arp_ask(port);
 		drain(50, 100, false);
 	}
 	return !rte_is_zero_ether_addr(&generator.peer[0]) &&

@@ -97,29 +97,45 @@ static void measure(struct ports *ports, struct random *random, struct figure *f
 	}
 }
 
-static void make_blocks(struct ports *ports, struct random *random)
+static void make_pool(const char *name, uint32_t addresses, uint32_t block_size)
 {
-	uint32_t n = ports->subscribers * ports->blocks;
-	uint32_t per_address = (65536 - 1024) / ports->block_size;
-	struct config_range range = {PUBLIC_FIRST, PUBLIC_FIRST + n / per_address};
+	struct config_range range = {PUBLIC_FIRST, PUBLIC_FIRST + addresses - 1};
 	struct pool_config config = {
-		.name = (char *)(uintptr_t)ports->name,
+		.name = (char *)(uintptr_t)name,
 		.addresses = {&range, 1},
 		.port_range = {1024, 65535},
-		.block_size = ports->block_size,
+		.block_size = block_size,
 	};
 
 	if (pools_setup(&config, 1, 1) != 0)
 		world_die("no memory for the pool");
+}
+
+static void make_blocks(struct ports *ports, struct random *random)
+{
+	uint32_t n = ports->subscribers * ports->blocks;
+	uint32_t per_address = (65536 - 1024) / ports->block_size;
+
+	make_pool(ports->name, n / per_address + 1, ports->block_size);
 	ports->block = calloc(n, sizeof(*ports->block));
 	for (uint32_t i = 0; i < n; i++)
 		ports->block[i] =
 			block_take(&pool_get(0)->address[i / per_address], 0, ports, random, 0);
 }
 
+static const uint32_t percent[] = {10, 50, 90, 99};
+
+static void print_figure(const char *of, uint32_t load, const char *unit, uint32_t run,
+			 struct figure *figure)
+{
+	printf("{\"bench\": \"ports\", \"of\": \"%s\", \"load\": %u, \"unit\": \"%s\", "
+	       "\"run\": %u, \"value\": %.1f, \"best\": %.1f}\n",
+	       of, load, unit, run, figure_median(figure), figure_best(figure));
+	fflush(stdout);
+}
+
 static void bench_one(struct ports *ports, const struct bench *bench)
 {
-	static const uint32_t percent[] = {10, 50, 90, 99};
 	double tsc_cost = figure_tsc_cost();
 	struct random random;
 
@@ -134,15 +150,78 @@ static void bench_one(struct ports *ports, const struct bench *bench)
 			figure_begin(&figure);
 			while (figure.n < 20 * bench->windows)
 				measure(ports, &random, &figure, tsc_cost);
-			printf("{\"bench\": \"ports\", \"of\": \"%s\", \"load\": %u, "
-			       "\"unit\": \"cycles/port\", \"run\": %u, \"value\": %.1f, "
-			       "\"best\": %.1f}\n",
-			       ports->name, percent[i], run, figure_median(&figure),
-			       figure_best(&figure));
+			print_figure(ports->name, percent[i], "cycles/port", run, &figure);
 			figure_end(&figure);
 		}
 	}
 	free(ports->block);
+	pools_teardown();
+}
+
+/* ---- blocks ---- */
+
+#define ADDRESSES 512
+
+static struct block *take_new(struct random *random)
+{
+	struct pool_address *address = pool_address_choose(pool_get(0), random, NULL, 0);
+	struct block *block = address != NULL ? block_take(address, 0, address, random, 0) : NULL;
+
+	if (block == NULL)
+		world_die("a block was refused");
+	return block;
+}
+
+/* A window: blocks at random places are given back, and as many taken again. */
+static double measure_blocks(struct block *block[], uint32_t taken, struct ports *dice,
+			     struct random *random)
+{
+	uint64_t begin;
+
+	for (uint32_t i = 0; i < TAKES; i++) {
+		uint32_t which = any(dice, taken);
+		struct block *other = block[which];
+
+		block[which] = block[--taken];
+		pool_address_leave(other->address);
+		block_release(other, 0, 0);
+	}
+	pool_poll(0, 1);
+	begin = rte_rdtsc_precise();
+	for (uint32_t i = 0; i < TAKES; i++)
+		block[taken++] = take_new(random);
+	return (double)(rte_rdtsc_precise() - begin);
+}
+
+/* What a new subscriber costs: a public address, and a block on it, of a pool whose blocks are
+ * taken to some part. */
+static void bench_blocks(const struct bench *bench)
+{
+	uint32_t blocks = ADDRESSES * ((65536 - 1024) / BLOCK_SIZE), taken = 0;
+	struct block **block = calloc(blocks, sizeof(struct block *));
+	double tsc_cost = figure_tsc_cost();
+	struct ports dice = {.random = 1};
+	struct figure figure;
+	struct random random;
+
+	if (block == NULL || random_init(&random) != 0)
+		world_die("no random numbers");
+	make_pool("blocks", ADDRESSES, BLOCK_SIZE);
+	for (uint32_t i = 0; i < RTE_DIM(percent); i++) {
+		while (taken < (uint64_t)blocks * percent[i] / 100)
+			block[taken++] = take_new(&random);
+		for (uint32_t run = 0; run < bench->runs; run++) {
+			figure_begin(&figure);
+			while (figure.n < 5 * bench->windows)
+				figure_add(&figure, (measure_blocks(block, taken, &dice, &random) -
+						     tsc_cost) /
+							    TAKES);
+			print_figure("a pool's address and block, for a new subscriber", percent[i],
+				     "cycles/block", run, &figure);
+			figure_end(&figure);
+		}
+	}
+	free(block);
 	pools_teardown();
 }
 
@@ -156,4 +235,5 @@ void bench_ports(const struct bench *bench)
 
 	for (uint32_t i = 0; i < RTE_DIM(all); i++)
 		bench_one(&all[i], bench);
+	bench_blocks(bench);
 }

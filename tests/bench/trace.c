@@ -24,7 +24,7 @@
  * packets of the same flows where the steering makes them share any.
  */
 #define WORKERS   2
-#define PACKETS   64 /* a side and worker: two bursts */
+#define PACKETS   32 /* a side and worker: a burst */
 #define REGISTERS 17 /* general ones from R8 to RIP, as ucontext has them */
 #define TRAP_FLAG 0x100
 #define STEPS_MAX 400000
@@ -40,6 +40,7 @@ static struct {
 	uint32_t home_first[WORKERS + 1];
 	struct rte_mbuf *mbuf[WORKERS][2 * PACKETS];
 	uint8_t off[2]; /* how far from its home a packet arrives: from inside, from outside */
+	bool first;     /* packets of new subscribers, from the inside */
 } run;
 
 static void on_trap(int signal __rte_unused, siginfo_t *info __rte_unused, void *context)
@@ -76,6 +77,22 @@ static void prepare(uint32_t worker)
 	}
 }
 
+/* The first packets of new subscribers, at home. */
+static void prepare_first(uint32_t worker)
+{
+	static uint32_t address = SUBSCRIBER_FIRST + (1 << 20);
+
+	for (uint32_t i = 0; i < PACKETS; i++) {
+		struct flow flow = run.flows.flow[i];
+
+		do
+			flow.inside = rte_cpu_to_be_32(address++);
+		while (home_of_subscriber(flow.inside) != worker);
+		flow_write(&flow, run.flows.frames, 0, 60, RTE_TCP_SYN_FLAG, run.mbuf[worker][i]);
+	}
+	nic_put(PORT_INSIDE, worker, run.mbuf[worker], PACKETS);
+}
+
 static void turn(uint32_t worker)
 {
 	while (nic_waiting(worker) > 0) {
@@ -87,18 +104,19 @@ static void turn(uint32_t worker)
 /* Once as it is, once step by step. */
 static int run_turns(void *context __rte_unused)
 {
-	uint32_t worker = rte_lcore_id();
+	uint32_t worker = rte_lcore_id(), packets = run.first ? PACKETS : 2 * PACKETS;
+	void (*next)(uint32_t worker) = run.first ? prepare_first : prepare;
 	uint64_t before;
 
-	prepare(worker);
+	next(worker);
 	turn(worker);
-	prepare(worker);
+	next(worker);
 	before = workers[worker]->stats.verdict[VERDICT_TRANSLATED];
 	trace.steps = 0;
 	__writeeflags(__readeflags() | TRAP_FLAG);
 	turn(worker);
 	__writeeflags(__readeflags() & ~(unsigned long long)TRAP_FLAG);
-	if (workers[worker]->stats.verdict[VERDICT_TRANSLATED] - before != 2 * PACKETS)
+	if (workers[worker]->stats.verdict[VERDICT_TRANSLATED] - before != packets)
 		world_die("not every packet was translated");
 	if (trace.steps == STEPS_MAX)
 		world_die("more instructions than there is room for");
@@ -135,7 +153,8 @@ static void trace_steering(const char *name, uint8_t off_inside, uint8_t off_out
 	run.off[1] = off_outside;
 	for (uint32_t worker = 0; worker < WORKERS; worker++) {
 		run_on(run_turns, worker);
-		printf("segment %u %u %u %s\n", worker, 2 * PACKETS, trace.steps, name);
+		printf("segment %u %u %u %s\n", worker, run.first ? PACKETS : 2 * PACKETS,
+		       trace.steps, name);
 		if (fwrite(trace.step, sizeof(trace.step[0]), trace.steps, file) != trace.steps)
 			world_die("cannot write the trace");
 	}
@@ -151,7 +170,7 @@ void bench_trace(const struct bench *bench)
 	trace.step = calloc(STEPS_MAX, sizeof(*trace.step));
 	if (trace.step == NULL || sigaction(SIGTRAP, &action, NULL) != 0)
 		world_die("cannot trace");
-	world_setup(&run.world, bench->sessions * 2, WORKERS);
+	world_setup(&run.world, bench->sessions * 4, WORKERS);
 	flows_create(&run.flows, bench->sessions, bench->frames);
 	flows_sort_by_home(&run.flows, run.home_first);
 	for (uint32_t worker = 0; worker < WORKERS; worker++)
@@ -160,6 +179,8 @@ void bench_trace(const struct bench *bench)
 	trace_steering("right", 0, 0, file);
 	trace_steering("wrong", 1, 1, file);
 	trace_steering("return wrong", 0, 1, file);
+	run.first = true;
+	trace_steering("right, new subscribers", 0, 0, file);
 	if (fclose(file) != 0)
 		world_die("cannot write the trace");
 }

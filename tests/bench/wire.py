@@ -1,368 +1,261 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whole programs on the wire: a generator on one core, the box under test on the other.
+"""Whole programs on the wire: prints lines of JSON like tests/bench/bench.
 
-`ports`: weir over memif, beside dpdk-testpmd (macswap) on the same ports in the same run.
-`kernel`: weir and the kernel's nftables masquerade over the same pair of af_packet/veth links.
+ports:  weir over memif, and dpdk-testpmd (macswap) in its place;
+kernel: weir over veth and af_packet, and the kernel's nftables masquerade in its place;
+dump:   weir over memif while all of its sessions are dumped;
+start:  how long weir takes to start.
 """
 import argparse
 import json
 import os
-import pathlib
-import shutil
-import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-INSIDE, OUTSIDE = "10.0.0.1", "192.0.2.1"
-PER_SUBSCRIBER = 64
+import box as boxes
 
-WEIR_CONFIG = """
-interfaces:
-  - {{name: inside, device: "{inside}", side: inside, address: 10.0.0.1/29}}
-  - {{name: outside, device: "{outside}", side: outside, address: 192.0.2.1/29}}
-routes:
-  - {{to: 0.0.0.0/0, via: 192.0.2.2}}
-  - {{to: 100.64.0.0/10, via: 10.0.0.2}}
-pools:
-  - {{name: bench, addresses: [203.0.113.0/24, 203.0.112.0/24], block-size: 64, max-blocks-per-subscriber: 1}}
-limits: {{max-sessions: {sessions}, max-subscribers: {subscribers}}}
-timeouts: {{udp-first: 3600s, udp-stream: 3600s}}
-workers: {{count: 1, cores: [{core}], control-core: {other}, idle: poll}}
-eal: {{file-prefix: {prefix}}}
-control: {{socket: {folder}/weir.sock}}
-"""
+LATENCIES = ("p50_us", "p99_us", "p999_us")
+IN_FLIGHT = 1024
 
 
-def memif(folder, number, role):
-    """A memif link: one end of it. The client's end saves a copy."""
-    device = (f"net_memif{number},role={role},id={number},socket={folder}/memif,"
-              "socket-abstract=no,rsize=11,bsize=2048")
-    return device + (",zero-copy=yes" if role == "client" else "")
+def emit(**line):
+    line.setdefault("best", line["value"])
+    print(json.dumps(line), flush=True)
 
 
-def first(command):
-    """Runs in a session of its own that goes before other work on the machine (autogroup -20)."""
-    text = " ".join(f"'{word}'" for word in command)
-    return ["setsid", "-w", "sh", "-c", f"echo -20 >/proc/self/autogroup; exec {text}"]
+class Search:
+    """RFC 2544 section 26.1, by bisection: the highest rate at which no more is lost than the
+    tolerance, a part of the packets.
 
-
-class Program:
-    """A program that says on its output when it is ready, and is ended by its process number."""
-
-    def __init__(self, command, ready, log, namespace=None):
-        self.log = open(log, "w+")
-        enter = ["ip", "netns", "exec", namespace] if namespace else []
-        self.process = subprocess.Popen(enter + first(command), stdin=subprocess.PIPE,
-                                        stdout=self.log, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
-        for _ in range(600):
-            if ready in pathlib.Path(log).read_text(errors="replace"):
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        self.end()
-        raise RuntimeError(f"{command[0]} does not start: {pathlib.Path(log).read_text()[-2000:]}")
-
-    def end(self):
-        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
-                                  text=True).stdout.split()
-        for pid in children or [str(self.process.pid)]:
-            try:
-                os.kill(int(pid), signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        self.log.close()
-
-
-class Generator:
-    """The generator process and its commands."""
-
-    def __init__(self, build, core, devices, folder, namespace=None, addresses=(INSIDE, OUTSIDE)):
-        command = [f"{build}/tests/bench/generator", "--lcores", f"0@{core}", "--in-memory",
-                   "--no-pci", "--single-file-segments", f"--file-prefix=gen{os.getpid()}",
-                   "--no-telemetry", "--log-level=lib.eal:error"]
-        for device in devices:
-            command += ["--vdev", device]
-        enter = ["ip", "netns", "exec", namespace] if namespace else []
-        self.errors = open(f"{folder}/generator.log", "w")
-        self.process = subprocess.Popen(enter + first(command + ["--", *addresses]),
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.errors, text=True)
-        if "ready" not in self.answer():
-            raise RuntimeError("the generator does not start: see its errors")
-
-    def answer(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        raise RuntimeError("the generator ended")
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def flows(self, n):
-        return self.ask(f"flows {n} {PER_SUBSCRIBER}")
-
-    def learn(self):
-        return self.ask("learn")
-
-    def run(self, direction, size, rate, ms):
-        return self.ask(f"run {direction} {size} {int(rate)} {ms}")
-
-    def end(self):
-        try:
-            self.process.stdin.write("quit\n")
-            self.process.stdin.close()
-            self.process.wait(15)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait()
-        self.errors.close()
-
-
-def no_loss_rate(generator, direction, size, ms=300, tolerance=0.0):
-    """RFC 2544 section 26.1: the highest rate at which nothing is lost, by bisection.
-
-    A shared machine takes the core away now and then; a rate counts as held when one of three
-    trials loses nothing (`tolerance`: a part of the packets that may be lost).
+    On a shared machine others take the CPU away now and then, for longer than the box's ring of
+    2,048 frames lasts. So a rate is tried several times, and holds as soon as one trial holds; a
+    trial that fails while the kernel took a CPU from the box or the generator is not counted
+    among the TRIES that a rate has, up to MOST. How many of ten more trials hold at the rate that
+    was found is reported with it.
     """
-    full = generator.run(direction, size, 0, ms)
-    high = full["received"] / full["seconds"] * 1.1
-    low = 0.0
-    for _ in range(8):
-        rate = (low + high) / 2
-        for _ in range(3):
-            trial = generator.run(direction, size, rate, ms)
-            sent = trial["sent"] + trial["refused"]
-            if trial["received"] >= sent * (1 - tolerance):
-                low = max(low, trial["received"] / trial["seconds"])
+    TRIES, MOST, STEPS, CONFIRM = 3, 10, 8, 10
+
+    def __init__(self, box, size, ms, tolerance):
+        self.box, self.size, self.ms, self.tolerance = box, size, ms, tolerance
+        self.confirm = 1 if box.machine.quick else self.CONFIRM
+        self.steps = 1 if box.machine.quick else self.STEPS
+
+    def trial(self, rate):
+        """(whether it held, whether it was disturbed, packets a second)"""
+        before = self.box.pauses()
+        result = self.box.generator.run(self.size, rate, self.ms)
+        sent = result["sent"] + result["refused"]
+        return (result["received"] >= sent * (1 - self.tolerance),
+                self.box.pauses() != before, result["sent"] / result["seconds"])
+
+    def holds(self, rate):
+        """What was sent a second, or 0."""
+        failures = 0
+        for _ in range(self.MOST):
+            held, disturbed, sent = self.trial(rate)
+            if held:
+                return sent
+            failures += not disturbed
+            if failures == self.TRIES:
                 break
-        else:
-            high = rate
-    return low, full["received"] / full["seconds"]
+        return 0
+
+    def run(self, most):
+        low, high = 0.0, most * 1.02
+        for _ in range(self.steps):
+            rate = (low + high) / 2
+            sent = self.holds(rate)
+            if sent:
+                low = max(low, min(sent, rate))
+            else:
+                high = rate
+        held = sum(self.trial(low)[0] for _ in range(self.confirm)) if low else 0
+        return low, held
 
 
-def measure(generator, direction, size, runs):
-    """Throughput at full rate, without loss, and latency at 50 and 90 % of that."""
-    best = [no_loss_rate(generator, direction, size) for _ in range(runs)]
-    lossless = statistics.median(rate for rate, _ in best)
-    result = {
-        "direction": direction, "size": size,
-        "no_loss_mpps": lossless / 1e6,
-        "no_loss_min": min(rate for rate, _ in best) / 1e6,
-        "no_loss_max": max(rate for rate, _ in best) / 1e6,
-        "full_mpps": statistics.median(full for _, full in best) / 1e6,
-        "full_min": min(full for _, full in best) / 1e6,
-        "full_max": max(full for _, full in best) / 1e6,
-    }
+def measure_throughput(box, common, size, args):
+    """At full rate, then without loss; cycles while busy."""
+    before = box.busy() if box.name == "weir" else None
+    full = [box.generator.run(size, 0, args.ms) for _ in range(3)]
+    rate = statistics.median(trial["received_during"] / trial["seconds"] for trial in full)
+    emit(**common, what="full rate", unit="packets/s", value=rate)
+    if before:
+        cycles, packets = (now - then for now, then in zip(box.busy(), before))
+        emit(**common, what="busy", unit="cycles/packet", value=cycles / packets)
+    search = Search(box, size, args.ms, args.tolerance)
+    no_loss, held = search.run(rate)
+    emit(**common, what="no loss", unit="packets/s", value=no_loss, tolerance=args.tolerance,
+         held=held, of=search.confirm)
+    return no_loss
+
+
+def measure_latency(box, common, size, rate, args):
     for part in (50, 90):
-        trials = [generator.run(direction, size, lossless * part / 100, 300) for _ in range(5)]
-        for key in ("p50_us", "p99_us", "p999_us"):
-            result[f"{key}_at_{part}"] = statistics.median(trial[key] for trial in trials)
-    return result
+        trials = [box.generator.run(size, max(rate * part / 100, 1000), args.ms) for _ in range(5)]
+        for key in LATENCIES:
+            emit(**common, what=f"{key[:-3]} at {part} %", unit="us",
+                 value=statistics.median(trial[key] for trial in trials))
 
 
-def weir_config(folder, inside, outside, sessions, core, other):
-    path = f"{folder}/weir.yaml"
-    subscribers = max(16, sessions // PER_SUBSCRIBER * 5 // 4)
-    pathlib.Path(path).write_text(WEIR_CONFIG.format(
-        inside=inside, outside=outside, sessions=max(1024, sessions * 5 // 4),
-        subscribers=subscribers, core=core, other=other, prefix=f"bench{os.getpid()}",
-        folder=folder))
-    return path
+def measure_box(over, link, name, sessions, number, args):
+    with over(args.machine, name, sessions) as box:
+        about = {"bench": "wire", "link": link, "box": name, "sessions": sessions, "run": number}
+        if box.learned:
+            emit(**about, what="set-up", unit="sessions/s",
+                 value=box.learned["learned"] / box.learned["first_pass_s"])
+        for size in args.sizes:
+            common = {**about, "frames": size}
+            rate = measure_throughput(box, common, size, args)
+            measure_latency(box, common, size, rate, args)
 
 
-def busy_cycles(build, folder):
-    """Cycles a packet while busy, as weir counts them itself."""
-    text = subprocess.run([f"{build}/app/weirctl/weirctl", "--socket", f"{folder}/weir.sock",
-                           "--json", "show", "workers"], capture_output=True, text=True).stdout
-    return json.loads(text)["workers"][0]["cycles_per_packet"] if text else None
+def measure_boxes(over, link, other, args):
+    """The boxes in turn, so that they meet the same machine."""
+    for number in range(args.runs):
+        for name, sessions in [(other, n) for n in (args.sessions if other == "kernel" else
+                                                    args.sessions[:1])] + \
+                              [("weir", n) for n in args.sessions]:
+            print(f"{link}: {name}, {sessions} sessions, run {number + 1}", file=sys.stderr)
+            measure_box(over, link, name, sessions, number, args)
 
 
-def over_memif(build, box, sessions, sizes, runs, core=1, other=0):
-    """One box over memif: rows of figures."""
-    folder = tempfile.mkdtemp(prefix="weir-bench-")
-    servers = [memif(folder, i, "server") for i in range(2)]
-    program = generator = None
-    rows = []
-    try:
-        if box == "weir":
-            config = weir_config(folder, *servers, sessions, core, other)
-            program = Program([f"{build}/app/weir/weir", "-c", config], "weir: ready",
-                              f"{folder}/box.log")
-        else:
-            command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"0@{other},1@{core}", "--in-memory", "--no-pci",
-                       f"--file-prefix=testpmd{os.getpid()}", "--no-telemetry"]
-            for device in servers:
-                command += ["--vdev", device]
-            # forwards between the two ports whatever the destination: MACs swapped
-            program = Program(command + ["--", "--nb-cores=1", "--forward-mode=macswap",
-                                         "--rxd=2048", "--txd=2048", "--total-num-mbufs=65535",
-                                         "--auto-start"],
-                              "Press enter", f"{folder}/box.log")
-        generator = Generator(build, other, [memif(folder, i, "client") for i in range(2)], folder,
-                              addresses=(INSIDE, OUTSIDE) if box == "weir" else ("-", "-"))
-        generator.flows(sessions)
-        if box == "weir":
-            learned = generator.learn()
-            if learned["learned"] != sessions:
-                raise RuntimeError(f"only {learned['learned']} of {sessions} flows were set up")
-        else:
-            generator.ask("mirror")
-        for size in sizes:
-            row = {"box": box, "sessions": sessions, **measure(generator, "mixed", size, runs)}
-            if box == "weir":
-                row["busy_cycles"] = busy_cycles(build, folder)
-            rows.append(row)
-    finally:
-        # the box first: net_memif's server may crash when its client leaves while it polls
-        if program:
-            program.end()
-        if generator:
-            generator.end()
-        shutil.rmtree(folder, ignore_errors=True)
-    return rows
+# ---- dump ----
+
+def telemetry_dump(prefix, pages):
+    """All sessions by DPDK's telemetry socket, page by page: how many came."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.connect(f"/run/dpdk/{prefix}/dpdk_telemetry.v2")
+        client.recv(65536)
+        after, sessions = "", 0
+        for _ in range(pages):
+            client.send(f"/weir/sessions,,,,,,,,,{after}".encode())
+            page = json.loads(client.recv(65536))["/weir/sessions"]
+            sessions += len(page["sessions"])
+            after = page.get("next")
+            if after is None:
+                break
+        return sessions
 
 
-def ip(*words, namespace=None):
-    subprocess.run(["ip"] + (["-n", namespace] if namespace else []) + list(words), check=True)
+def traffic_beside(box, process, least):
+    """Full load while a process runs, and for at least so many trials."""
+    trials = []
+    cycles = []
+    while len(trials) < least or process and process.poll() is None:
+        before = box.busy()
+        trials.append(box.generator.loop("64", IN_FLIGHT, 10 if box.machine.quick else 300))
+        busy, packets = (now - then for now, then in zip(box.busy(), before))
+        cycles.append(busy / packets)
+    total = {key: sum(trial[key] for trial in trials) for key in ("sent", "received")}
+    return {"lost": total["sent"] - total["received"], "cycles": cycles}
 
 
-class Links:
-    """Two veth pairs between two namespaces: gen0-box0 (inside), gen1-box1 (outside)."""
-
-    def __init__(self):
-        self.generator, self.box = f"weir-bench-gen-{os.getpid()}", f"weir-bench-box-{os.getpid()}"
-        for namespace in (self.generator, self.box):
-            ip("netns", "add", namespace)
-            for family in ("all", "default"):
-                subprocess.run(["ip", "netns", "exec", namespace, "sysctl", "-qw",
-                                f"net.ipv6.conf.{family}.disable_ipv6=1"], check=True)
-        for i in range(2):
-            ip("link", "add", f"gen{i}", "netns", self.generator, "type", "veth",
-               "peer", "name", f"box{i}", "netns", self.box)
-            ip("link", "set", f"gen{i}", "up", namespace=self.generator)
-            ip("link", "set", f"box{i}", "up", namespace=self.box)
-            for namespace, name in ((self.generator, f"gen{i}"), (self.box, f"box{i}")):
-                subprocess.run(["ip", "netns", "exec", namespace, "ethtool", "-K", name,
-                                "tx", "off", "rx", "off"], check=False, capture_output=True)
-
-    def end(self):
-        for namespace in (self.generator, self.box):
-            subprocess.run(["ip", "netns", "del", namespace], check=False)
+def measure_dump(args):
+    client = [sys.executable, os.path.abspath(__file__), "telemetry-client",
+              "--prefix", f"bench{os.getpid()}"]
+    for number in range(args.runs):
+        for sessions in args.sessions:
+            with boxes.over_memif(args.machine, "weir", sessions) as box:
+                weirctl = [f"{args.build}/app/weirctl/weirctl", "--socket",
+                           f"{box.folder}/weir.sock", "--json", "show", "sessions"]
+                for name, command in (("weirctl --json show sessions", weirctl),
+                                      ("telemetry /weir/sessions", client)):
+                    print(f"dump: {name}, {sessions} sessions, run {number + 1}", file=sys.stderr)
+                    dump_beside(box, name, command, number)
 
 
-def kernel_nat(links, sessions):
-    """The kernel as the box: routes, and nftables masquerade out of box1."""
-    ip("addr", "add", "10.0.0.1/29", "dev", "box0", namespace=links.box)
-    ip("addr", "add", "192.0.2.1/29", "dev", "box1", namespace=links.box)
-    ip("route", "add", "default", "via", "192.0.2.2", namespace=links.box)
-    ip("route", "add", "100.64.0.0/10", "via", "10.0.0.2", namespace=links.box)
-    run = ["ip", "netns", "exec", links.box]
-    subprocess.run(run + ["sysctl", "-qw", "net.ipv4.ip_forward=1",
-                          "net.ipv4.conf.all.rp_filter=0"], check=True)
-    subprocess.run(run + ["nft", "add table ip nat; add chain ip nat post "
-                          "{ type nat hook postrouting priority 100; }; "
-                          "add rule ip nat post oifname box1 masquerade"], check=True)
-    subprocess.run(run + ["sysctl", "-qw", f"net.netfilter.nf_conntrack_max={sessions * 2}"],
-                   check=False)
-    # its hash table is the whole machine's: as large as weir's for as many sessions
-    buckets = pathlib.Path("/sys/module/nf_conntrack/parameters/hashsize")
-    if buckets.exists() and int(buckets.read_text()) < sessions:
-        buckets.write_text(str(sessions))
+def dump_beside(box, name, command, number):
+    """One dump under full load, between two stretches of full load without."""
+    least = 1 if box.machine.quick else 5
+    before = traffic_beside(box, None, least)
+    with tempfile.TemporaryFile("w+") as output:
+        begin = time.monotonic()
+        process = subprocess.Popen(box.machine.command(command), stdout=output)
+        during = traffic_beside(box, process, 1)
+        took = time.monotonic() - begin
+        if process.wait() != 0:
+            raise RuntimeError(f"{name} failed")
+        output.seek(0)
+        seen = json.load(output)
+    after = traffic_beside(box, None, least)
+    seen = len(seen["sessions"]) if isinstance(seen, dict) else seen
+    if seen < box.sessions:
+        raise RuntimeError(f"{name} shows {seen} of {box.sessions} sessions")
+    common = {"bench": "dump", "sessions": box.sessions, "of": name, "run": number}
+    quiet = statistics.median(before["cycles"] + after["cycles"])
+    busy = statistics.median(during["cycles"])
+    emit(**common, what="lost beside it", unit="packets", value=during["lost"])
+    emit(**common, what="lost before and after", unit="packets",
+         value=before["lost"] + after["lost"])
+    emit(**common, what="busy before and after", unit="cycles/packet", value=quiet)
+    emit(**common, what="busy beside it", unit="cycles/packet", value=busy)
+    emit(**common, what="throughput lost", unit="%", value=(1 - quiet / busy) * 100)
+    emit(**common, what="the dump took", unit="s", value=took)
 
 
-def over_veth(build, box, sessions, sizes, runs, core=1, other=0):
-    """weir or the kernel between the same veth links, the generator on af_packet at both ends."""
-    folder = tempfile.mkdtemp(prefix="weir-bench-")
-    links = Links()
-    program = generator = None
-    rows = []
-    try:
-        if box == "weir":
-            devices = [f"net_af_packet{i},iface=box{i},framecnt=4096" for i in range(2)]
-            config = weir_config(folder, *devices, sessions, core, other)
-            program = Program([f"{build}/app/weir/weir", "-c", config], "weir: ready",
-                              f"{folder}/box.log", namespace=links.box)
-        else:
-            kernel_nat(links, sessions)
-        generator = Generator(build, other,
-                              [f"net_af_packet{i},iface=gen{i},framecnt=4096" for i in range(2)],
-                              folder, namespace=links.generator)
-        generator.flows(sessions)
-        learned = generator.learn()
-        if learned["learned"] < sessions * 0.99:
-            raise RuntimeError(f"only {learned['learned']} of {sessions} flows were set up")
-        for size in sizes:
-            rows.append({"box": box, "sessions": sessions,
-                         **measure(generator, "mixed", size, runs)})
-    finally:
-        if program:
-            program.end()
-        if generator:
-            generator.end()
-        links.end()
-        shutil.rmtree(folder, ignore_errors=True)
-    return rows
+# ---- start ----
+
+def memory_available():
+    for line in open("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
-COLUMNS = (
-    ("box", "box", "{}"), ("link", "link", "{}"), ("sessions", "sessions", "{:,}"),
-    ("size", "size", "{}"), ("full_mpps", "Mpps", "{:.2f}"), ("full_min", "min", "{:.2f}"),
-    ("full_max", "max", "{:.2f}"), ("no_loss_mpps", "no loss", "{:.2f}"),
-    ("p50_us_at_50", "p50 us", "{:.1f}"), ("p99_us_at_50", "p99 us", "{:.1f}"),
-    ("p999_us_at_50", "p99.9", "{:.1f}"), ("p99_us_at_90", "p99 at 90 %", "{:.1f}"),
-)
-
-
-def print_table(rows):
-    cells = [[title for _, title, _ in COLUMNS]]
-    cells += [[form.format(row[key]) for key, _, form in COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
-    for line in cells:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths)))
-    for row in rows:
-        other = [r for r in rows if r["box"] != "weir" and
-                 (r["link"], r["size"]) == (row["link"], row["size"])]
-        if row["box"] == "weir" and other:
-            print(f"{row['link']}, {row['size']} B, {row['sessions']:,} sessions: weir is "
-                  f"{row['full_mpps'] / other[0]['full_mpps']:.2f} x {other[0]['box']}")
+def measure_start(args):
+    """From the command to "ready", on devices that are not there (net_null)."""
+    for sessions in args.sessions:
+        if sessions * 700 > memory_available() * 0.8:
+            print(f"start: not enough memory for {sessions} sessions", file=sys.stderr)
+            continue
+        for number in range(args.runs):
+            with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
+                config = boxes.weir_config(args.machine, folder, "net_null0", "net_null1",
+                                           sessions * 4 // 5)
+                begin = time.monotonic()
+                program = boxes.Program(
+                    args.machine, [f"{args.build}/app/weir/weir", "-c", config], "weir: ready",
+                    f"{folder}/box.log")
+                emit(bench="start", sessions=sessions, unit="s", run=number,
+                     value=time.monotonic() - begin)
+                program.end()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("ports", "kernel"))
-    parser.add_argument("--build", required=True)
+    parser.add_argument("what", choices=("ports", "kernel", "dump", "start", "telemetry-client"))
+    parser.add_argument("--build")
+    parser.add_argument("--core", type=int, default=1)
+    parser.add_argument("--other", type=int, default=0)
     parser.add_argument("--sessions", default="64512")
     parser.add_argument("--sizes", default="64,imix")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--ms", type=int, default=200, help="of a trial")
+    parser.add_argument("--tolerance", type=float, default=0.0)
+    parser.add_argument("--prefix")
+    parser.add_argument("--no-huge", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-    measure_box, link, other = ((over_memif, "memif", "testpmd") if args.what == "ports" else
-                                (over_veth, "veth", "kernel"))
-    counts = [int(n) for n in args.sessions.split(",")]
-    rows = []
-    for box, numbers in ((other, counts[:1]), ("weir", counts)):
-        for sessions in numbers:
-            print(f"{box} over {link}, {sessions} sessions", file=sys.stderr)
-            rows += [{"link": link, **row} for row in
-                     measure_box(args.build, box, sessions, args.sizes.split(","), args.runs)]
-    if args.json:
-        json.dump(rows, sys.stdout, indent=1)
-        print()
+    if args.what == "telemetry-client":
+        print(telemetry_dump(args.prefix, 1 << 24))
+        return
+    args.sessions = [int(n) for n in args.sessions.split(",")]
+    args.sizes = args.sizes.split(",")
+    args.ms = 10 if args.quick else args.ms
+    args.machine = boxes.Machine(args.build, args.core, args.other, not args.no_huge, args.quick)
+    if args.what == "ports":
+        measure_boxes(boxes.over_memif, "memif", "testpmd", args)
+    elif args.what == "kernel":
+        measure_boxes(boxes.over_veth, "veth", "kernel", args)
+    elif args.what == "dump":
+        measure_dump(args)
     else:
-        print_table(rows)
+        measure_start(args)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@
  * side. A window lasts from when the first worker begins until the last has ended.
  */
 #define WINDOW_PACKETS 1024 /* a worker, if they are shared out evenly */
-#define SETUP_WINDOWS  32
+#define SETUP_WINDOWS  16
 #define LANES_MAX      2
 
 /* Where packets arrive, with several workers. */

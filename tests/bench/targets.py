@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What weir shall reach, against what was measured in this run. Nothing that was not is listed."""
+
+AT_MOST, AT_LEAST = "<=", ">="
+
+
+def _sessions(n):
+    return {64512: "64 K", 1032192: "1 M", 16515072: "16.5 M"}[n]
+
+
+def _worst(figures, key="median", of=max):
+    values = [figure[key] for figure in figures if key in figure]
+    return of(values) if values else None
+
+
+def _measured(results, find):
+    """(what, relation, target, unit, measured or None), in order."""
+    for sessions, cycles in ((64512, 90), (1032192, 130), (16515072, 180)):
+        yield (f"pipeline, 64 B UDP, both directions, {_sessions(sessions)} sessions", AT_MOST, cycles,
+               "cycles", _worst(find(results, bench="pipeline", sessions=sessions, frames="udp64",
+                                     direction="mixed")))
+
+    def wire(box, sessions, what):
+        return _worst(find(results, bench="wire", link="memif", box=box, sessions=sessions,
+                           frames="64", what=what))
+
+    testpmd = [row["sessions"] for row in find(results, bench="wire", box="testpmd")]
+    rate = wire("testpmd", testpmd[0], "full rate") if testpmd else None
+    ours = wire("weir", 64512, "full rate")
+    yield ("over memif, 64 B, 64 K sessions: part of testpmd's rate", AT_LEAST, 70, "%",
+           100 * ours / rate if ours and rate else None)
+    yield ("new sessions a second at 1 M, the worst load", AT_LEAST, 1.5, "M/s",
+           _scaled(_worst(find(results, bench="setup", sessions=1032192), of=min), 1e-6))
+    yield ("made and expired a second at 16.5 M", AT_LEAST, 0.6, "M/s",
+           _scaled(_worst(find(results, bench="churn", sessions=16515072), of=min), 1e-6))
+    for sessions in (64512, 1032192):
+        yield (f"established throughput lost beside 3 % new flows, {_sessions(sessions)} sessions",
+               AT_MOST, 25, "%", _worst(find(results, bench="mixes", beside="3 % new flows",
+                                             sessions=sessions), "established_lost_percent"))
+    yield ("memory a session, the worst", AT_MOST, 216, "bytes",
+           _worst([row for row in find(results, bench="memory") if row["sessions"] > 500000]))
+    for load, cycles in ((50, 60), (99, 120)):
+        for of in ("subscriber, 4 blocks of 256", "pool, 32768 blocks of 1024"):
+            yield (f"a port at {load} % of a {of.split(',')[0]}'s", AT_MOST, cycles, "cycles",
+                   _worst(find(results, bench="ports", of=of, load=load)))
+    for steered, times in (("right", 1.9), ("wrong", 1.4)):
+        yield (f"two workers, steered {steered}, the worst", AT_LEAST, times, "x one",
+               _worst(find(results, bench="workers", packets="established", workers=2,
+                           steered=steered), "times_one", min))
+    ours = wire("weir", 64512, "p99 at 50 %")
+    theirs = wire("testpmd", testpmd[0], "p99 at 50 %") if testpmd else None
+    yield ("p99 latency that weir adds to testpmd's at 50 % load, 64 B", AT_MOST, 20, "us",
+           ours - theirs if ours is not None and theirs is not None else None)
+    yield ("packets lost beside a dump", AT_MOST, 0, "packets",
+           _worst(find(results, bench="dump", what="lost beside it"), "max"))
+    yield ("throughput lost beside a dump", AT_MOST, 5, "%",
+           _worst(find(results, bench="dump", what="throughput lost")))
+
+
+def _scaled(value, by):
+    return None if value is None else value * by
+
+
+def reached(results, find):
+    rows = []
+    for what, relation, target, unit, measured in _measured(results, find):
+        if measured is None:
+            continue
+        met = measured <= target if relation == AT_MOST else measured >= target
+        rows.append({"what": what, "target": f"{relation} {target} {unit}", "measured": measured,
+                     "measured_text": f"{measured:.2f}" if measured < 10 else f"{measured:,.0f}",
+                     "met": met})
+    return rows
