@@ -18,7 +18,7 @@
 #include "tuple.h"
 #include "world.h"
 
-#define BUFFERS 16383 /* a worker */
+#define BUFFERS 8191 /* a worker */
 
 static const struct icmp_config icmp = {.errors = true, .rate = 1000, .source_rate = 10};
 

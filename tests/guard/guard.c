@@ -82,7 +82,7 @@ static struct rte_mbuf *build(uint16_t port, struct frame_spec *spec)
 	struct rte_mbuf *mbuf;
 
 	spec->dst_mac = port == PORT_INSIDE ? "02:00:00:00:00:00" : "02:00:00:00:00:01";
-	mbuf = frame_build(guard.world.buffers, spec);
+	mbuf = frame_build(workers[0]->buffers, spec);
 	mbuf->port = port;
 	return mbuf;
 }
@@ -90,7 +90,7 @@ static struct rte_mbuf *build(uint16_t port, struct frame_spec *spec)
 static struct rte_mbuf *flow_frame(const struct flows *flows, uint32_t i, uint32_t direction,
 				   uint8_t tcp_flags)
 {
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(guard.world.buffers);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(workers[0]->buffers);
 
 	if (mbuf == NULL)
 		world_die("out of packet buffers");
@@ -290,15 +290,15 @@ static void run_burst(const struct scenario *scenario, uint32_t from,
 {
 	for (uint32_t i = 0; i < BURST_MAX; i++)
 		mbuf[i] = scenario->frame(from + i);
-	world_poll(&guard.world);
+	world_poll(&guard.world, workers[0]);
 	count_on();
-	pipeline_run(guard.world.pipeline, mbuf, BURST_MAX);
+	pipeline_run(workers[0]->pipeline, mbuf, BURST_MAX);
 	count_off();
 }
 
 static void run_scenario(const struct scenario *scenario)
 {
-	const uint64_t *ended = &guard.world.stats.verdict[scenario->verdict];
+	const uint64_t *ended = &workers[0]->stats.verdict[scenario->verdict];
 	bool sent_on = scenario->verdict <= VERDICT_ROUTED;
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint64_t before = *ended;
@@ -373,7 +373,7 @@ static void run_idle(void)
 	for (uint32_t i = 0; i < TURNS; i++) {
 		guard.world.now_ms++;
 		count_on();
-		world_poll(&guard.world);
+		world_poll(&guard.world, workers[0]);
 		count_off();
 	}
 	scenario_end("idle", TURNS, "turn");
@@ -382,17 +382,17 @@ static void run_idle(void)
 /* The sessions of udp-first end: from the second batch on, turn by turn. */
 static void run_expire(void)
 {
-	const uint64_t *ended = &guard.world.stats.sessions_destroyed;
+	const uint64_t *ended = &workers[0]->stats.sessions_destroyed;
 	uint64_t all = *ended + PACKETS, before = *ended;
 	uint64_t end_ms = guard.world.now_ms + 2000 * timeouts.udp_first;
 
 	for (; *ended == before && guard.world.now_ms < end_ms; guard.world.now_ms++)
-		world_poll(&guard.world);
+		world_poll(&guard.world, workers[0]);
 	before = *ended;
 	scenario_begin();
 	count_on();
 	for (; *ended < all && guard.world.now_ms < end_ms; guard.world.now_ms++)
-		world_poll(&guard.world);
+		world_poll(&guard.world, workers[0]);
 	count_off();
 	scenario_end("expire", (uint32_t)(*ended - before), "session");
 	if (*ended < all || *ended - before < PACKETS / 2)
@@ -440,13 +440,13 @@ static void setup_hairpin(void)
 
 static void setup(void)
 {
-	world_setup(&guard.world, 4 * SESSIONS);
+	world_setup(&guard.world, 4 * SESSIONS, 1);
 	limits.max_inbound_sessions_per_mapping = 1024; /* hairpinned ones are such */
 	timeouts.udp_first = 16;                        /* the shortest */
 	flows_create(&guard.udp, SESSIONS, &frames_all[0]);
 	flows_create(&guard.tcp, SESSIONS, &frames_all[1]);
-	flows_open(&guard.udp, &guard.world, 0, OPEN);
-	flows_open(&guard.tcp, &guard.world, 0, OPEN);
+	flows_open(&guard.udp, &guard.world, workers[0], 0, OPEN);
+	flows_open(&guard.tcp, &guard.world, workers[0], 0, OPEN);
 	setup_pings();
 	setup_hairpin();
 }
@@ -455,7 +455,7 @@ int main(void)
 {
 	printf("gcc %s, %s\n", __VERSION__, rte_version());
 	fflush(stdout);
-	world_start_eal(false, 256, 0);
+	world_start_eal(&(struct world_eal){.cpus = "0", .megabytes = 256});
 	run_all_ports();
 	setup();
 	run_idle();
