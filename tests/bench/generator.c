@@ -249,7 +249,7 @@ static void learn(void)
 		drain(100, 3000, true);
 	}
 	shuffle_outside();
-	printf("{\"learned\": %u, \"flows\": %u, \"sent\": %" PRIu64 ", \"first_pass_s\": %.3f}\n",
+	printf("{\"learned\": %u, \"flows\": %u, \"sent\": %" PRIu64 ", \"first_pass_s\": %.6f}\n",
 	       generator.learned, generator.flows, count.sent,
 	       (double)(first - begin) / (double)rte_get_tsc_hz());
 }

@@ -3,6 +3,9 @@
 import os
 import re
 import subprocess
+import textwrap
+
+from targets import PIPELINE_CYCLES
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000",
            "#8c564b")
@@ -38,16 +41,22 @@ def block(name, rows):
     return f"${name} << EOD\n" + "\n".join(" ".join(map(str, row)) for row in rows) + "\nEOD\n"
 
 
+LADDER = {1008: "1 K", 64512: "64 K", 258048: "258 K", 1032192: "1 M", 4128768: "4.1 M",
+          16515072: "16.5 M"}
+
+
 def round_name(sessions):
+    if sessions in LADDER:
+        return LADDER[sessions]
     for size, letter in ((1000000, "M"), (1000, "K")):
         if sessions >= size:
             return f"{sessions / size:.3g} {letter}".replace(".0 ", " ")
     return str(sessions)
 
 
-def lines_by_sessions(file, title, machine, series, ylabel, scale=1.0, flat=()):
+def lines_by_sessions(file, title, machine, series, ylabel, scale=1.0, flat=(), targets=()):
     """series: [(label, figures)], a line each over the number of sessions; flat: [(label, figure)],
-    a dashed line across."""
+    a dashed line across; targets: [(sessions, value)]."""
     counts = sorted({row["sessions"] for _, rows in series for row in rows})
     out = script(file, title, machine)
     out += f'set ylabel "{text(ylabel)}"\nset xlabel "sessions, each used at random"\nset logscale x\n'
@@ -60,13 +69,17 @@ def lines_by_sessions(file, title, machine, series, ylabel, scale=1.0, flat=()):
                                 row["max"] * scale)
                                for row in sorted(rows, key=lambda row: row["sessions"])])
         colour = COLOURS[i % len(COLOURS)]
-        plots.append(f'$d{i} using 1:2 with lines lw 2 lc rgb "{colour}" notitle')
-        plots.append(f'$d{i} using 1:2:3:4 with yerrorbars pt 7 ps 0.7 lw 1.5 lc rgb "{colour}" '
+        plots.append(f'$d{i} using 1:2 with linespoints pt 7 ps 0.6 lw 2 lc rgb "{colour}" '
                      f'title "{text(label)}"')
+        plots.append(f'$d{i} using 1:2:3:4 with yerrorbars ps 0 lw 1.2 lc rgb "{colour}" notitle')
     for i, (label, row) in enumerate(flat):
         colour = COLOURS[(len(series) + i) % len(COLOURS)]
         plots.append(f'{row["median"] * scale} with lines lw 2 dt 2 lc rgb "{colour}" '
                      f'title "{text(label)}"')
+    if targets:
+        out += block("targets", targets)
+        plots.append('$targets using 1:2 with points pt 8 ps 1 lw 1.5 lc rgb "#606060" '
+                     'title "target"')
     gnuplot(out + "plot " + ", \\\n".join(plots) + "\n")
 
 
@@ -77,12 +90,12 @@ def bars(file, title, machine, rows, ylabel, scale=1.0, groups=None, logscale=Fa
     width = 0.8 / len(groups)
     out = script(file, title, machine)
     out += f'set ylabel "{text(ylabel)}"\nset style fill solid 0.85 noborder\n'
+    out += "set bmargin 4\n"
     out += f"set boxwidth {width * 0.92}\nset xrange [-0.6:{len(labels) - 0.4}]\n"
     out += "set logscale y\nset yrange [0.5:*]\n" if logscale else "set yrange [0:*]\n"
-    names = [text(label).replace("%", "%%") for label in labels]  # tics take a printf format
+    # tics take a printf format; long names get lines
+    names = ["\\n".join(textwrap.wrap(text(label).replace("%", "%%"), 12)) for label in labels]
     out += "set xtics (" + ", ".join(f'"{name}" {i}' for i, name in enumerate(names)) + ")\n"
-    if max(len(label) for label in labels) * len(labels) > 80:
-        out += "set xtics rotate by -20\n"
     plots = []
     for g, group in enumerate(groups):
         data = [(labels.index(label) + (g - (len(groups) - 1) / 2) * width, row["median"] * scale,
@@ -107,7 +120,9 @@ def plot_pipeline(folder, machine, results, find):
     if series:
         file = f"{folder}/pipeline.svg"
         lines_by_sessions(file, "weir: cycles a packet of established sessions, parse to transmit",
-                          machine, series, "TSC cycles a packet")
+                          machine, series, "TSC cycles a packet",
+                          targets=[(n, cycles) for n, cycles in PIPELINE_CYCLES
+                                   if any(row["sessions"] == n for row in rows)])
         yield file
 
 

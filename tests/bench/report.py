@@ -93,6 +93,7 @@ def derive(results):
                        frames=figure["frames"], packets=figure["packets"])
             if one:
                 figure["times_one"] = figure["median"] / one[0]["median"]
+                figure["times_one_best"] = figure["best"] / one[0]["best"]
 
 
 # ---- tables ----
@@ -128,6 +129,7 @@ def print_rows(heads, cells, left):
 DERIVED = {
     "established_lost_percent": ("established lost", "{:.1f} %"),
     "times_one": ("x one", "{:.2f}"),
+    "times_one_best": ("best x one", "{:.2f}"),
     "by": ("by", "{}"),
 }
 

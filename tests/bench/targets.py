@@ -3,6 +3,9 @@
 
 AT_MOST, AT_LEAST = "<=", ">="
 
+# By sessions: of an established session's packet, 64 B UDP, both directions.
+PIPELINE_CYCLES = ((64512, 90), (1032192, 130), (16515072, 180))
+
 
 def _sessions(n):
     return {64512: "64 K", 1032192: "1 M", 16515072: "16.5 M"}[n]
@@ -15,7 +18,7 @@ def _worst(figures, key="median", of=max):
 
 def _measured(results, find):
     """(what, relation, target, unit, measured or None), in order."""
-    for sessions, cycles in ((64512, 90), (1032192, 130), (16515072, 180)):
+    for sessions, cycles in PIPELINE_CYCLES:
         yield (f"pipeline, 64 B UDP, both directions, {_sessions(sessions)} sessions", AT_MOST, cycles,
                "cycles", _worst(find(results, bench="pipeline", sessions=sessions, frames="udp64",
                                      direction="mixed")))

@@ -86,7 +86,7 @@ def measure_throughput(box, common, size, args):
     emit(**common, what="full rate", unit="packets/s", value=rate)
     if before:
         cycles, packets = (now - then for now, then in zip(box.busy(), before))
-        emit(**common, what="busy", unit="cycles/packet", value=cycles / packets)
+        emit(**common, what="busy", unit="cycles/packet", value=cycles / max(packets, 1))
     search = Search(box, size, args.ms, args.tolerance)
     no_loss, held = search.run(rate)
     emit(**common, what="no loss", unit="packets/s", value=no_loss, tolerance=args.tolerance,
@@ -150,7 +150,7 @@ def traffic_beside(box, process, least):
         before = box.busy()
         trials.append(box.generator.loop("64", IN_FLIGHT, 10 if box.machine.quick else 300))
         busy, packets = (now - then for now, then in zip(box.busy(), before))
-        cycles.append(busy / packets)
+        cycles.append(busy / max(packets, 1))
     total = {key: sum(trial[key] for trial in trials) for key in ("sent", "received")}
     return {"lost": total["sent"] - total["received"], "cycles": cycles}
 
@@ -194,7 +194,7 @@ def dump_beside(box, name, command, number):
          value=before["lost"] + after["lost"])
     emit(**common, what="busy before and after", unit="cycles/packet", value=quiet)
     emit(**common, what="busy beside it", unit="cycles/packet", value=busy)
-    emit(**common, what="throughput lost", unit="%", value=(1 - quiet / busy) * 100)
+    emit(**common, what="throughput lost", unit="%", value=(1 - quiet / max(busy, 1)) * 100)
     emit(**common, what="the dump took", unit="s", value=took)
 
 
