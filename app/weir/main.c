@@ -164,8 +164,8 @@ static void announce(void)
 {
 	arp_announce();
 	for (uint32_t i = 0; i < pools_count(); i++)
-		for (uint32_t j = 0; j < pool_get(i)->addresses; j++)
-			arp_announce_address(pool_get(i)->address[j].address);
+		for (uint32_t j = 0; j < pool_addresses(pool_get(i)); j++)
+			arp_announce_address(pool_address_get(pool_get(i), j)->address);
 }
 
 /* Starts in order, serves, unwinds in reverse. */

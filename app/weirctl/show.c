@@ -121,6 +121,7 @@ int show_commands(const struct command *command, int argc, char **argv)
 static const struct field pool_fields[] = {
 	{"name", "POOL", LIST_TEXT, false},
 	{"addresses", "ADDRESSES", LIST_COUNT, false},
+	{"draining", "DRAINING", LIST_COUNT, true},
 	{"subscribers", "SUBSCRIBERS", LIST_COUNT, false},
 	{"block-size", "BLOCK SIZE", LIST_NUMBER, false},
 	{"blocks.total", "BLOCKS", LIST_COUNT, false},

@@ -49,7 +49,7 @@ enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct p
 {
 	const struct tuple key = {
 		.src = tuple->src,
-		.sport = (rte_be16_t)(pool - pool_get(0)),
+		.sport = pool->id,
 		.proto_realm = proto_realm(0, tuple_realm(tuple)),
 	};
 	struct pool_address *address;

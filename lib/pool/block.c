@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Blocks from free to held to resting to free, and the ports of a held block. */
+#include <rte_common.h>
 #include <rte_debug.h>
 
-#include "pool.h"
+#include "snapshot.h"
 
 #ifdef __BMI2__
 #include <immintrin.h>
@@ -86,9 +87,12 @@ struct block *block_take_among(struct pool_address *address, uint32_t first, uin
 			       uint32_t worker, void *holder, struct random *random,
 			       uint64_t now_ms)
 {
-	int32_t number = take_free(address, first, end, random);
 	struct block *block;
+	int32_t number;
 
+	if (__atomic_load_n(&address->drains, __ATOMIC_RELAXED))
+		return NULL;
+	number = take_free(address, first, end, random);
 	if (number < 0)
 		return NULL;
 	__atomic_fetch_add(&address->blocks_taken, 1, __ATOMIC_RELAXED);
@@ -162,7 +166,7 @@ static uint32_t resting_max(const struct pool *pool)
 	return ports == 0 ? UINT32_MAX : (ports >> pool->block_shift) / pools_workers();
 }
 
-static void pool_poll_one(struct pool *pool, uint32_t worker, uint64_t now_ms)
+static __rte_noinline void pool_poll_one(struct pool *pool, uint32_t worker, uint64_t now_ms)
 {
 	struct resting *resting = &pool->resting[worker];
 	uint64_t rest_ms = (uint64_t)pool->config.port_reuse_timeout * 1000;
@@ -182,8 +186,11 @@ static void pool_poll_one(struct pool *pool, uint32_t worker, uint64_t now_ms)
 
 void pool_poll(uint32_t worker, uint64_t now_ms)
 {
-	for (uint32_t i = 0; i < pools_count(); i++)
-		pool_poll_one(pool_get(i), worker, now_ms);
+	const struct snapshot *snapshot = __atomic_load_n(&pool_snapshot, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < snapshot->all; i++)
+		if (snapshot->pool[i]->resting[worker].first != NULL)
+			pool_poll_one(snapshot->pool[i], worker, now_ms);
 }
 
 int block_home(const struct block *block)
@@ -267,10 +274,9 @@ void port_reserve(struct block *block, enum port_protocol protocol)
 /* How many use the port beyond the first. */
 static uint16_t *sharers(const struct block *block, enum port_protocol protocol, uint16_t port)
 {
-	const struct pool *pool = block->address->pool;
-	size_t row = (size_t)(block - pool->block) * PORT_PROTOCOLS + protocol;
+	size_t row = (size_t)block->number * PORT_PROTOCOLS + protocol;
 
-	return &pool->sharers[(row << pool->block_shift) + (port - block->first_port)];
+	return &block->address->sharers[row * block->ports + (uint32_t)(port - block->first_port)];
 }
 
 static void count_overloaded(struct block *block, int change)
@@ -297,7 +303,7 @@ bool port_give(struct block *block, enum port_protocol protocol, uint16_t port)
 	uint64_t bit = 1ULL << place % WORD_BITS;
 
 	RTE_ASSERT(place < block->ports && (*word & bit) != 0);
-	if (block->address->pool->sharers != NULL && *sharers(block, protocol, port) > 0) {
+	if (block->address->sharers != NULL && *sharers(block, protocol, port) > 0) {
 		--*sharers(block, protocol, port);
 		count_overloaded(block, -1);
 		return false;

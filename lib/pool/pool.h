@@ -29,7 +29,13 @@
  * An address's blocks lie side by side from the first port of port-range, which need not be a
  * multiple of the block size; ports at its end that do not fill a block are not used.
  *
- * All memory comes with pools_setup() and goes with pools_teardown().
+ * What workers look pools and addresses up in is an immutable snapshot that the control thread
+ * replaces (change.c). Whoever found an address in it may use it until its next quiescent state; a
+ * subscriber paired with it, and a block on it, keep it for longer. An address that the
+ * configuration no longer has drains: it is not found, chosen or given blocks any more, its holders
+ * let go of it, and after a grace period its memory is free (drain.c). One that comes back, in
+ * whatever pool, is a new record meanwhile, which gets the blocks as the old one has them back: so
+ * a port is never two sessions', and ports that rest go on resting.
  */
 
 /* Protocols with ports of their own; other protocols have none. */
@@ -107,11 +113,24 @@ struct pool_address {
 	struct block *block; /* the address's blocks, by number */
 	uint8_t *home;       /* by block number: worker + 1 that holds it, 0 nobody; relaxed */
 	uint64_t *free;      /* by block number: 1: free; atomic */
+	uint16_t *sharers;   /* by block, protocol, port: users beyond the first; NULL: never */
+	struct span *span;   /* the memory that this record lies in */
 	rte_be32_t address;
 	uint32_t subscribers;  /* paired with it; atomic, relaxed */
 	uint32_t blocks_taken; /* atomic, relaxed: held or resting */
-	uint8_t statics;       /* POOL_STATIC_...; atomic, relaxed: set by the control thread */
+	/* atomic, relaxed: set by the control thread */
+	uint16_t blocks_closed; /* neither free nor taken: still those of the record before */
+	uint8_t statics;        /* POOL_STATIC_... */
+	bool drains;            /* the configuration no longer has it */
 } __rte_cache_aligned;
+
+static_assert(sizeof(struct pool_address) == RTE_CACHE_LINE_SIZE, "an address is one cache line");
+
+/* The addresses of a pool that new subscribers get: sorted. */
+struct pool_choice {
+	uint32_t n;
+	struct pool_address *address[];
+};
 
 /* Blocks that one worker released, the longest resting first. */
 struct resting {
@@ -121,21 +140,20 @@ struct resting {
 
 struct pool {
 	char *name;
-	struct pool_address *address; /* sorted by address */
-	uint32_t addresses;
+	uint16_t id; /* among all pools that there are; another's once this is freed */
 	uint32_t blocks_per_address;
-	uint32_t block_shift;      /* block_size is 1 << block_shift */
-	struct pool_config config; /* without the lists and the name, which are above */
-	/* enum dependence, overrides taken in */
-	uint8_t mapping[PORT_PROTOCOLS], filtering[PORT_PROTOCOLS];
+	uint32_t block_shift;           /* block_size is 1 << block_shift */
+	uint32_t low_blocks;            /* of an address: those below port 1024 */
 	bool overloads[PORT_PROTOCOLS]; /* RFC 7857 section 3 */
-	uint32_t low_blocks;            /* of an address: those below port 1024, if they are kept */
-	struct resting *resting;        /* by worker */
-	/* the memory that the addresses and blocks point into */
-	struct block *block;
-	uint64_t *bitmap;
-	uint8_t *home;
-	uint16_t *sharers; /* by block, protocol, port: users beyond the first; NULL: never */
+	/* Single fields may change while workers run, but for the sizes. Without the lists and the
+	 * name. */
+	struct pool_config config;
+	/* enum dependence, overrides taken in; likewise */
+	uint8_t mapping[PORT_PROTOCOLS], filtering[PORT_PROTOCOLS];
+	struct pool_choice *choice;  /* replaced as a whole, RCU */
+	struct resting *resting;     /* by worker */
+	uint32_t blocks_total;       /* of all addresses, those that drain too; atomic, relaxed */
+	uint32_t addresses_draining; /* the control thread's */
 	/* blocks of all addresses held or resting; atomic, relaxed */
 	uint32_t blocks_taken __rte_cache_aligned;
 };
@@ -150,6 +168,32 @@ struct pool {
 int pools_setup(const struct pool_config *config, uint32_t n, uint32_t workers);
 /* No worker may use a block any more. */
 void pools_teardown(void);
+
+/*
+ * Another configuration while workers run, in steps, so that rules and static mappings change with
+ * it and nothing is half applied. Pools are known by name. Addresses that a pool has before and
+ * after stay as they are, with all that is on them.
+ *
+ *	pools_prepare()  checks and allocates; nothing is changed
+ *	pools_begin()    new addresses and pools are there, beside the old ones
+ *	                 ... rules and static mappings name the new pools, and no packet uses old
+ *ones pools_finish()   what is no more drains
+ *
+ * or pools_abort() after the first. A pool's sizes (block-size, port-range) and whether it
+ * overloads ports are for good: with others it counts as another pool, and all its sessions end.
+ */
+struct pools_change;
+/* -ENOMEM with nothing changed. */
+int pools_prepare(const struct pool_config *config, uint32_t n, struct pools_change **change);
+/* The pool of a name, or the first, as they will be; NULL: there is none. `change` NULL: as they
+ * are. */
+struct pool *pools_change_named(const struct pools_change *change, const char *name);
+void pools_begin(struct pools_change *change);
+void pools_finish(struct pools_change *change);
+void pools_abort(struct pools_change *change);
+
+/* Now and then: lets go of what has drained. Never waits. */
+void pools_drain(void);
 /*
  * What a config must hold beyond its rows: a name or an address given twice, addresses that no host
  * can have, an exclusion of what is not there, a block size that is no power of two, a port range
@@ -178,8 +222,20 @@ uint32_t pools_workers(void);
 struct pool *pool_get(uint32_t i);
 struct pool *pool_by_name(const char *name);
 
+/* The addresses that new subscribers get, sorted. NULL past the last. */
+uint32_t pool_addresses(const struct pool *pool);
+struct pool_address *pool_address_get(const struct pool *pool, uint32_t i);
+
 /* The pool address, or NULL when no pool has it. A few ranges are compared: cheap on the path. */
 struct pool_address *pool_address_find(rte_be32_t address);
+
+/* Whether subscribers may have new sessions on it: the configuration has it, and not all of it for
+ * one server. */
+static inline bool pool_address_serves(const struct pool_address *address)
+{
+	return !__atomic_load_n(&address->drains, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(&address->statics, __ATOMIC_RELAXED) != POOL_STATIC_WHOLE;
+}
 
 /* POOL_STATIC_... */
 static inline uint8_t pool_address_statics(const struct pool_address *address)
@@ -196,14 +252,16 @@ int pool_address_home(const struct pool_address *address, uint16_t port);
 /* The same of a block. */
 int block_home(const struct block *block);
 
-/* Ports in use over all the pool's blocks by protocol, and blocks by state: for `show`. While
- * workers run, the figures are of slightly different moments. */
+/* Ports in use over all the pool's blocks by protocol, and blocks by state, those of addresses that
+ * drain too: for `show`. Control thread; while workers run, the figures are of slightly different
+ * moments. */
 struct pool_usage {
 	uint64_t ports_used[PORT_PROTOCOLS];
 	uint64_t ports_total; /* per protocol */
 	uint64_t overloaded;  /* users of ports beyond the first of each */
 	uint32_t blocks_total, blocks_taken, blocks_resting;
 	uint32_t subscribers;
+	uint32_t addresses, addresses_draining;
 };
 void pool_usage(const struct pool *pool, struct pool_usage *usage);
 

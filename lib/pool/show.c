@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The pools for people and programs. */
 #include "cmd.h"
-#include "pool.h"
+#include "snapshot.h"
 #include "text.h"
 
 #define TELEMETRY_PAGE 16 /* pools that fit in 16 KiB */
@@ -27,30 +27,30 @@ static json_t *pool_json(const struct pool *pool)
 	struct pool_usage usage;
 
 	pool_usage(pool, &usage);
-	return json_pack("{s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name",
-			 pool->name, "addresses", (json_int_t)pool->addresses, "subscribers",
-			 (json_int_t)usage.subscribers, "block-size",
-			 (json_int_t)pool->config.block_size, "blocks", "total",
-			 (json_int_t)usage.blocks_total, "taken", (json_int_t)usage.blocks_taken,
-			 "resting", (json_int_t)usage.blocks_resting, "ports", ports_json(&usage),
-			 "mapping", dependence_json(pool->mapping), "filtering",
-			 dependence_json(pool->filtering));
+	return json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name", pool->name,
+		"addresses", (json_int_t)usage.addresses, "draining",
+		(json_int_t)usage.addresses_draining, "subscribers", (json_int_t)usage.subscribers,
+		"block-size", (json_int_t)pool->config.block_size, "blocks", "total",
+		(json_int_t)usage.blocks_total, "taken", (json_int_t)usage.blocks_taken, "resting",
+		(json_int_t)usage.blocks_resting, "ports", ports_json(&usage), "mapping",
+		dependence_json(pool->mapping), "filtering", dependence_json(pool->filtering));
 }
 
 static json_t *show_pools(struct cmd_call *call)
 {
 	const char *text = cmd_arg(call, "from", 0);
 	json_t *pools = json_array();
-	uint64_t i = 0, end;
+	uint64_t i = 0, end, all = pool_snapshot->all; /* those that drain come last */
 
 	if (text != NULL && !text_parse_uint(text, UINT32_MAX, &i)) {
 		json_decref(pools);
 		return cmd_fail(call, "from: %s is not a number", text);
 	}
-	end = call->telemetry ? RTE_MIN(i + TELEMETRY_PAGE, pools_count()) : pools_count();
+	end = call->telemetry ? RTE_MIN(i + TELEMETRY_PAGE, all) : all;
 	for (; i < end; i++)
-		json_array_append_new(pools, pool_json(pool_get((uint32_t)i)));
-	if (end < pools_count())
+		json_array_append_new(pools, pool_json(pool_snapshot->pool[i]));
+	if (end < all)
 		return json_pack("{s:o, s:I}", "pools", pools, "next", (json_int_t)end);
 	return json_pack("{s:o}", "pools", pools);
 }
@@ -60,7 +60,7 @@ static const struct cmd pools_cmd = {
 	.usage = "FROM",
 	.help = "Pools: blocks and ports in use. Parameter: number of the first pool to show",
 	.names = "from",
-	.where = CMD_READS,
+	.where = CMD_CONTROL,
 	.run = show_pools,
 };
 CMD_REGISTER(pools_cmd);

@@ -119,8 +119,8 @@ static void make_blocks(struct ports *ports, struct random *random)
 	make_pool(ports->name, n / per_address + 1, ports->block_size);
 	ports->block = calloc(n, sizeof(*ports->block));
 	for (uint32_t i = 0; i < n; i++)
-		ports->block[i] =
-			block_take(&pool_get(0)->address[i / per_address], 0, ports, random, 0);
+		ports->block[i] = block_take(pool_address_get(pool_get(0), i / per_address), 0,
+					     ports, random, 0);
 }
 
 static const uint32_t percent[] = {10, 50, 90, 99};

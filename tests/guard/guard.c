@@ -358,7 +358,7 @@ static void run_all_ports(void)
 	random_init_seeded(&random, 1);
 	if (pools_setup(&config, 1, 1) != 0)
 		world_die("no memory for the pool");
-	block = block_take(&pool_get(0)->address[0], 0, &random, &random, 0);
+	block = block_take(pool_address_get(pool_get(0), 0), 0, &random, &random, 0);
 	run_ports("port-50", block, 50);
 	run_ports("port-99", block, 99);
 	pools_teardown();

@@ -31,9 +31,7 @@ static uint32_t waiting;
 
 static uint32_t *owner_of(const struct block *block)
 {
-	const struct pool *pool = block->address->pool;
-
-	return &owner[block->address - pool->address][block->number];
+	return &owner[rte_be_to_cpu_32(block->address->address) & 1][block->number];
 }
 
 static struct block *get(struct random *random, uint32_t me, uint64_t now_ms)

@@ -30,7 +30,7 @@ static struct pool_address *start_small(uint32_t blocks, uint32_t size)
 
 	config.block_size = size;
 	config.port_range = (struct config_range){1000, 1000 + blocks * size - 1};
-	return &start(config)->address[0];
+	return pool_address_get(start(config), 0);
 }
 
 static struct block *take(struct pool_address *address, uint32_t worker, uint64_t now_ms)
@@ -80,12 +80,12 @@ static void finds_its_addresses_only(void **state)
 	struct pool *pool = start(irregular());
 
 	(void)state;
-	assert_int_equal(pool->addresses, RTE_DIM(irregular_ip));
+	assert_int_equal(pool_addresses(pool), RTE_DIM(irregular_ip));
 	for (uint32_t i = 0; i < RTE_DIM(irregular_ip); i++) {
 		rte_be32_t address = rte_cpu_to_be_32(support_ipv4(irregular_ip[i]));
 
-		assert_ptr_equal(pool_address_find(address), &pool->address[i]);
-		assert_int_equal(pool->address[i].address, address);
+		assert_ptr_equal(pool_address_find(address), pool_address_get(pool, i));
+		assert_int_equal(pool_address_get(pool, i)->address, address);
 	}
 	for (uint32_t i = 0; i < RTE_DIM(none); i++)
 		assert_null(pool_address_find(rte_cpu_to_be_32(support_ipv4(none[i]))));
@@ -127,7 +127,7 @@ static void finds_among_pools(void **state)
 static void blocks_cover_the_port_range(void **state)
 {
 	struct pool *pool = start(irregular());
-	struct pool_address *address = &pool->address[4];
+	struct pool_address *address = pool_address_get(pool, 4);
 
 	(void)state;
 	assert_int_equal(pool->blocks_per_address, 15);
@@ -155,7 +155,7 @@ static void whole_port_space(void **state)
 
 		config.port_range = (struct config_range){1, 65535};
 		config.block_size = size[i];
-		address = &start(config)->address[1];
+		address = pool_address_get(start(config), 1);
 		for (struct block *block; (block = take(address, 0, 0)) != NULL; taken++) {
 			uint16_t last = (uint16_t)(block->first_port + size[i] - 1);
 
@@ -164,7 +164,7 @@ static void whole_port_space(void **state)
 		}
 		assert_int_equal(taken, blocks);
 		assert_non_null(pool_address_block(address, (uint16_t)(blocks * size[i])));
-		assert_int_equal(address->pool->address[0].blocks_taken, 0);
+		assert_int_equal(pool_address_get(address->pool, 0)->blocks_taken, 0);
 		pools_teardown();
 	}
 }
@@ -319,7 +319,7 @@ static void blocks_are_uniform(void **state)
 	config.block_size = 64;
 	config.port_range = (struct config_range){1024, 1024 + 200 * 64 - 1};
 	config.port_reuse_timeout = 0;
-	address = &start(config)->address[0];
+	address = pool_address_get(start(config), 0);
 	for (uint32_t i = 0; i < 40000; i++) {
 		struct block *block = take(address, 0, i);
 
@@ -400,8 +400,8 @@ static void choice_is_balanced(void **state)
 	for (uint32_t i = 0; i < 10000; i++)
 		assert_non_null(pool_address_choose(pool, &rng, NULL, 0));
 	for (uint32_t a = 0; a < 100; a++)
-		assert_in_range(pool->address[a].subscribers, 90, 110);
-	pool_address_leave(&pool->address[0]);
+		assert_in_range(pool_address_get(pool, a)->subscribers, 90, 110);
+	pool_address_leave(pool_address_get(pool, 0));
 	pool_usage(pool, &usage);
 	assert_int_equal(usage.subscribers, 9999);
 }
@@ -418,14 +418,15 @@ static void choice_finds_the_last_block(void **state)
 	struct pool *pool = start(support_pool_config("p", "192.0.2.0-192.0.2.199", ""));
 
 	(void)state;
-	for (uint32_t a = 0; a < pool->addresses; a++)
+	for (uint32_t a = 0; a < pool_addresses(pool); a++)
 		if (a != 137)
-			take_all(&pool->address[a]);
+			take_all(pool_address_get(pool, a));
 	for (uint32_t i = 0; i < 100; i++)
-		assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0), &pool->address[137]);
-	take_all(&pool->address[137]);
+		assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0),
+				 pool_address_get(pool, 137));
+	take_all(pool_address_get(pool, 137));
 	assert_null(pool_address_choose(pool, &rng, NULL, 0));
-	assert_int_equal(pool->address[137].subscribers, 100);
+	assert_int_equal(pool_address_get(pool, 137)->subscribers, 100);
 }
 
 /* Every third address is worker 1's. */
@@ -446,9 +447,9 @@ static void choice_prefers(void **state)
 
 		assert_true(third(address->address, 1));
 	}
-	for (uint32_t a = 0; a < pool->addresses; a++) {
-		if (third(pool->address[a].address, 1)) {
-			take_all(&pool->address[a]);
+	for (uint32_t a = 0; a < pool_addresses(pool); a++) {
+		if (third(pool_address_get(pool, a)->address, 1)) {
+			take_all(pool_address_get(pool, a));
 			preferred++;
 		}
 	}
