@@ -102,6 +102,13 @@ static inline void packet_refuse(struct packet *p, enum verdict verdict)
  */
 void packet_parse(struct packet *p, const struct packet_source *source);
 
+/* Whether the protocol, one without ports for us, covers the addresses by a checksum that lies in
+ * its first 8 bytes: UDP-Lite, DCCP. */
+static inline bool packet_covers_addresses(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
+}
+
 /* True when `source` (network order) is one host's address: RFC 1812 4.2.2.11, 5.3.7. */
 bool packet_is_host(rte_be32_t source);
 

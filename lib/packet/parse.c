@@ -313,6 +313,19 @@ static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_
 	p->hash = tuple_hash(&p->tuple);
 }
 
+/* Known by address alone: one host has the public address, remote and protocol. */
+static void parse_portless(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
+			   uint32_t l4_length)
+{
+	p->flags |= PACKET_IDENT_STAYS;
+	if (!packet_covers_addresses(ip->next_proto_id))
+		return;
+	if (l4_length < sizeof(struct rte_udp_hdr))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	if (l4_have < sizeof(struct rte_udp_hdr))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+}
+
 /* A fragment. Of the first, all that a whole packet has; of another, no ports and no hash. */
 static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
 			   uint32_t l4_length, uint32_t realm)
@@ -328,6 +341,8 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	if (!tuple_has_ports(&p->tuple)) { /* nothing to look for: it goes by itself */
 		p->flags |= PACKET_IDENT_STAYS;
 		p->hash = tuple_hash(&p->tuple);
+		if (offset == 0)
+			parse_portless(p, ip, l4_have, l4_length);
 		return;
 	}
 	p->kind = PACKET_FRAGMENT;
@@ -400,7 +415,7 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 	set_addresses(p, ip, source->realm);
 	if (ip->next_proto_id == IPPROTO_ICMP)
 		parse_icmp(p, have - p->l4, p->length - ip_header, source->realm);
-	else /* by address alone: one host has the public address, remote and protocol */
-		p->flags |= PACKET_IDENT_STAYS;
+	else
+		parse_portless(p, ip, have - p->l4, p->length - ip_header);
 	p->hash = tuple_hash(&p->tuple);
 }

@@ -18,6 +18,17 @@ uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to)
 	return checksum_fold(ports + rewrite_l3_delta(from, to));
 }
 
+/* UDP-Lite (RFC 3828 section 3.1) and DCCP (RFC 4340 section 9.1): it lies where UDP's does, in the
+ * first fragment alone. */
+void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, const struct rewrite *rw)
+{
+	struct rte_udp_hdr *header = l4;
+
+	if (packet_covers_addresses(ip->next_proto_id) &&
+	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) == 0)
+		header->dgram_cksum = checksum_apply_nonzero(header->dgram_cksum, rw->l4_delta);
+}
+
 void rewrite_fragment(const struct packet *p, const struct rewrite *rw)
 {
 	struct rte_ipv4_hdr *ip = packet_ip(p);
@@ -42,7 +53,7 @@ void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be3
 				       checksum_delta32(ip->dst_addr, dst));
 
 	rewrite_addresses(quoted_ip, quoted->src, quoted->dst, quoted->l3_delta);
-	rewrite_transport(quoted_ip->next_proto_id,
+	rewrite_transport(quoted_ip->next_proto_id, quoted_ip,
 			  rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->quote_l4), length, quoted);
 	icmp->icmp_cksum =
 		checksum_apply(icmp->icmp_cksum,

@@ -55,15 +55,6 @@ void rewrite_ttl(const struct packet *p);
 
 #if RTE_BYTE_ORDER != RTE_LITTLE_ENDIAN
 #error "the TTL's delta below is for little-endian machines"
-static inline void rewrite_ident(const struct packet *p, rte_be16_t ident)
-{
-	struct rte_ipv4_hdr *ip = packet_ip(p);
-	uint16_t delta = checksum_fold(checksum_delta16(ip->packet_id, ident));
-
-	ip->packet_id = ident;
-	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
-}
-
 #endif
 
 /* One less in the TTL, the low byte of its 16-bit word: - 1 in one's complement. */
@@ -89,10 +80,13 @@ static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite 
 	icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, rw->l4_delta);
 }
 
+/* A protocol without ports: its checksum, if that covers the addresses. */
+void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, const struct rewrite *rw);
+
 /* `length` transport bytes are there, 8 at the least. TCP and UDP take the same branches, as they
  * come in no order. */
-static inline void rewrite_transport(uint8_t protocol, uint8_t *l4, uint32_t length,
-				     const struct rewrite *rw)
+static inline void rewrite_transport(uint8_t protocol, const struct rte_ipv4_hdr *ip, uint8_t *l4,
+				     uint32_t length, const struct rewrite *rw)
 {
 	bool is_udp = protocol == IPPROTO_UDP;
 	uint8_t *field = l4 + (is_udp ? offsetof(struct rte_udp_hdr, dgram_cksum)
@@ -102,6 +96,8 @@ static inline void rewrite_transport(uint8_t protocol, uint8_t *l4, uint32_t len
 	if (unlikely(!is_udp && protocol != IPPROTO_TCP)) {
 		if (protocol == IPPROTO_ICMP)
 			rewrite_icmp((struct rte_icmp_hdr *)l4, rw);
+		else
+			rewrite_covered(ip, l4, rw);
 		return;
 	}
 	memcpy(l4, &rw->sport, sizeof(rw->sport) + sizeof(rw->dport));
@@ -131,7 +127,7 @@ static inline void rewrite_packet(const struct packet *p, const struct rewrite *
 
 	ip->time_to_live--;
 	rewrite_addresses(ip, rw->src, rw->dst, with_ttl(rw->l3_delta));
-	rewrite_transport(tuple_proto(&p->tuple), l4, TRANSPORT_BYTES, rw);
+	rewrite_transport(tuple_proto(&p->tuple), ip, l4, TRANSPORT_BYTES, rw);
 }
 
 static inline void rewrite_ident(const struct packet *p, rte_be16_t ident)

@@ -55,6 +55,106 @@ static void there_and_back(void **state)
 	assert_int_equal(flow_blocks(), 0);
 }
 
+/*
+ * UDP-Lite (RFC 3828) and DCCP (RFC 4340 section 9) cover the addresses by their checksum, however
+ * little of the payload: it is right on the other side, both ways, and so it is where an ICMP error
+ * quotes it.
+ */
+static void checksums_that_cover_the_addresses(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		uint16_t coverage;
+	} cases[] = {
+		{IPPROTO_UDPLITE, 0}, {IPPROTO_UDPLITE, 8}, {IPPROTO_UDPLITE, 21},
+		{IPPROTO_DCCP, 0},    {IPPROTO_DCCP, 1},    {IPPROTO_DCCP, 3},
+	};
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	for (uint32_t i = 0; i < RTE_DIM(cases); i++) {
+		struct frame_spec in = from(S1, cases[i].protocol), quote, error, out;
+		struct endpoint public;
+
+		in.sport = 4000;
+		in.dport = 5000;
+		in.coverage = cases[i].coverage;
+		in.length = 61;
+		public = flow_open(&in);
+		public.port = in.sport;
+		expect_reply(&in, &public);
+		expect_out(&in, &public);
+		for (uint16_t length = 28; length <= 40; length += 12) {
+			quote = flow_public(&in, &public);
+			quote.any_ip_id = false;
+			error = (struct frame_spec){.src = TRANSIT,
+						    .dst = public.address,
+						    .proto = IPPROTO_ICMP,
+						    .type = 11,
+						    .quote = &quote,
+						    .quote_length = length};
+			out = error;
+			out.dst = S1;
+			out.quote = &in;
+			out = flow_hop(&out);
+			flow_pass(OUTSIDE, &error, VERDICT_ERROR_TRANSLATED, INSIDE, &out);
+		}
+	}
+}
+
+/* In fragments the checksum lies in the first alone, and what else stands there is data. */
+static void checksums_in_fragments(void **state)
+{
+	static const uint8_t protocols[] = {IPPROTO_UDPLITE, IPPROTO_DCCP};
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	for (uint32_t i = 0; i < RTE_DIM(protocols); i++) {
+		struct frame_spec whole = from(S1, protocols[i]), part;
+		struct endpoint public;
+
+		whole.length = 2000;
+		whole.sport = 4000;
+		part = whole;
+		part.fragment_offset = 1000;
+		public = flow_open(&part);
+		public.port = whole.sport;
+		part.fragment_offset = 0;
+		for (part.fragment_length = 8; part.fragment_length <= 1000;
+		     part.fragment_length += 496) {
+			expect_out(&part, &public);
+			expect_reply(&part, &public);
+		}
+		part.fragment_offset = 1000;
+		part.fragment_length = 0;
+		expect_reply(&part, &public);
+	}
+}
+
+/* A packet that ends before its checksum. */
+static void no_room_for_the_checksum(void **state)
+{
+	static const uint8_t protocols[] = {IPPROTO_UDPLITE, IPPROTO_DCCP};
+
+	(void)state;
+	flow_start(&(struct flow_setup){0});
+	for (uint32_t i = 0; i < RTE_DIM(protocols); i++) {
+		struct frame_spec in = from(S1, IPPROTO_ESP);
+		struct rte_mbuf *frame;
+		struct rte_ipv4_hdr *ip;
+
+		in.length = 7;
+		frame = flow_queue(INSIDE, &in);
+		ip = rte_pktmbuf_mtod_offset(frame, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+		ip->next_proto_id = protocols[i];
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		flow_turn();
+		flow_expect_verdict(VERDICT_BAD_TRANSPORT);
+		flow_expect_silence();
+	}
+}
+
 /* RFC 6888 REQ-2: pooling is paired: all of a subscriber is on one public address. */
 static void the_paired_address(void **state)
 {
@@ -277,6 +377,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(there_and_back),
+		FLOW_TEST(checksums_that_cover_the_addresses),
+		FLOW_TEST(checksums_in_fragments),
+		FLOW_TEST(no_room_for_the_checksum),
 		FLOW_TEST(the_paired_address),
 		FLOW_TEST(one_host_for_each_remote_and_protocol),
 		FLOW_TEST(unsolicited),

@@ -64,8 +64,9 @@ static uint16_t checksum_of(const uint8_t *data, size_t length, uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-static uint16_t transport_checksum(const struct frame_spec *spec, const uint8_t *data,
-				   size_t length)
+/* Over the pseudo header and the first `covered` of `length` bytes. */
+static uint16_t partial_checksum(const struct frame_spec *spec, const uint8_t *data, size_t length,
+				 size_t covered)
 {
 	uint8_t pseudo[12] = {0};
 
@@ -73,7 +74,13 @@ static uint16_t transport_checksum(const struct frame_spec *spec, const uint8_t 
 	put_address(pseudo + 4, spec->dst);
 	pseudo[9] = spec->proto;
 	put16(pseudo + 10, (uint32_t)length);
-	return checksum_of(data, length, (uint16_t)~checksum_of(pseudo, sizeof(pseudo), 0));
+	return checksum_of(data, covered, (uint16_t)~checksum_of(pseudo, sizeof(pseudo), 0));
+}
+
+static uint16_t transport_checksum(const struct frame_spec *spec, const uint8_t *data,
+				   size_t length)
+{
+	return partial_checksum(spec, data, length, length);
 }
 
 static size_t put_payload(uint8_t *at, const struct frame_spec *spec)
@@ -119,6 +126,39 @@ static size_t put_udp(uint8_t *at, const struct frame_spec *spec)
 	return length;
 }
 
+/* UDP-Lite: like UDP, with `coverage` bytes covered; 0: all. */
+static size_t put_udplite(uint8_t *at, const struct frame_spec *spec)
+{
+	size_t length = 8 + put_payload(at + 8, spec);
+	size_t covered = spec->coverage != 0 ? spec->coverage : length;
+	uint16_t checksum;
+
+	put16(at, spec->sport);
+	put16(at + 2, spec->dport);
+	put16(at + 4, spec->coverage);
+	put16(at + 6, 0);
+	checksum = partial_checksum(spec, at, length, covered);
+	put16(at + 6, (checksum == 0 ? 0xffffu : checksum) + spec->bad_checksum);
+	return length;
+}
+
+/* A DCCP-Data packet with short sequence numbers; the checksum covers the header and `coverage`
+ * bytes (multiples of 4, from 1 on: RFC 4340 section 9.2), 0: all. */
+static size_t put_dccp(uint8_t *at, const struct frame_spec *spec)
+{
+	size_t header = 12, length = header + put_payload(at + header, spec);
+	size_t covered = spec->coverage != 0 ? header + (spec->coverage - 1) * 4u : length;
+
+	memset(at, 0, header);
+	put16(at, spec->sport);
+	put16(at + 2, spec->dport);
+	at[4] = (uint8_t)(header / 4);
+	at[5] = (uint8_t)spec->coverage;
+	at[8] = 2 << 1; /* Data */
+	put16(at + 6, partial_checksum(spec, at, length, covered) + spec->bad_checksum);
+	return length;
+}
+
 static size_t put_ip(uint8_t *at, const struct frame_spec *spec);
 
 static size_t put_icmp(uint8_t *at, const struct frame_spec *spec)
@@ -152,6 +192,10 @@ static size_t put_transport(uint8_t *at, const struct frame_spec *spec)
 		return put_udp(at, spec);
 	case IPPROTO_ICMP:
 		return put_icmp(at, spec);
+	case IPPROTO_UDPLITE:
+		return put_udplite(at, spec);
+	case IPPROTO_DCCP:
+		return put_dccp(at, spec);
 	default:
 		return put_payload(at, spec);
 	}

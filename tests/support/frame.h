@@ -40,13 +40,14 @@ struct frame_spec {
 	const uint8_t *options; /* of the IP header; a multiple of 4 bytes */
 	uint8_t options_length;
 
-	uint16_t sport, dport; /* TCP and UDP */
+	uint16_t sport, dport; /* TCP and UDP; UDP-Lite and DCCP */
 	uint32_t seq;          /* TCP, and (16 bits) ICMP queries */
 	uint32_t ack;
 	uint8_t tcp_flags;
 	const uint8_t *tcp_options; /* a multiple of 4 bytes */
 	uint8_t tcp_options_length;
-	bool no_checksum; /* UDP: checksum 0 */
+	bool no_checksum;  /* UDP: checksum 0 */
+	uint16_t coverage; /* of the checksum: UDP-Lite in bytes, DCCP its CsCov */
 	uint8_t type, code;
 	uint16_t ident;      /* ICMP queries */
 	uint16_t mtu;        /* ICMP errors: the lower half of the second word */
