@@ -33,6 +33,19 @@ void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what
 	transmit_own(pipeline, error, nexthop, &target);
 }
 
+/*
+ * What the outside begins and is refused: no answer at once (RFC 5382 REQ-4). That ports or
+ * sessions have run out is told to subscribers, whose they are (RFC 6888 REQ-11 B); an outsider
+ * shall not learn it.
+ */
+static bool is_unsolicited(const struct packet *p)
+{
+	return !from_inside(p) &&
+	       (p->verdict == VERDICT_NO_SESSION || p->verdict == VERDICT_FILTERED ||
+		p->verdict == VERDICT_INBOUND_LIMIT ||
+		verdicts[p->verdict].answer == ANSWER_REFUSAL);
+}
+
 /* A first packet that is refused leaves no session: those that it began end, here or in their
  * homes, unless another packet has passed in them. */
 static void withdraw_sessions(const struct burst *burst, const struct packet *p)
@@ -50,16 +63,16 @@ void step_answer(struct pipeline *pipeline)
 
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
 		struct packet *p = &burst->packet[burst->odd[i]];
+		enum answer answer = verdicts[p->verdict].answer;
 
 		if (p->kind != PACKET_REFUSED)
 			continue;
 		pipeline->config.stats->verdict[p->verdict]++;
 		withdraw_sessions(burst, p);
-		if (verdicts[p->verdict].answer != ANSWER_NONE)
-			answer_sender(pipeline, p, verdicts[p->verdict].answer);
-		else if ((p->verdict == VERDICT_NO_SESSION || p->verdict == VERDICT_FILTERED) &&
-			 p->tcp_event == TCP_EVENT_SYN)
+		if (is_unsolicited(p))
 			unsolicited_keep(pipeline, p);
+		else if (answer != ANSWER_NONE)
+			answer_sender(pipeline, p, answer);
 		rte_pktmbuf_free(p->mbuf);
 	}
 }

@@ -140,7 +140,7 @@ void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what
 /* SYNs from the outside that nobody waits for (RFC 5382 REQ-4). */
 struct unsolicited *unsolicited_create(int socket);
 void unsolicited_destroy(struct unsolicited *unsolicited);
-/* Remembers a refused one, if it shall be answered. */
+/* Remembers a refused packet from the outside, if it is one and shall be answered. */
 void unsolicited_keep(struct pipeline *pipeline, const struct packet *p);
 /* Answers those whose time has come. */
 void unsolicited_poll(struct pipeline *pipeline);

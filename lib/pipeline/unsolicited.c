@@ -43,7 +43,7 @@ void unsolicited_keep(struct pipeline *pipeline, const struct packet *p)
 	struct kept *kept = &unsolicited->kept[unsolicited->head % KEPT_MAX];
 	const void *bytes;
 
-	if (likely(!icmp_answers_unsolicited(pipeline->limiter)) || from_inside(p) ||
+	if (likely(!icmp_answers_unsolicited(pipeline->limiter)) || p->tcp_event != TCP_EVENT_SYN ||
 	    pool_address_find(p->tuple.dst) == NULL || p->length > BYTES_MAX ||
 	    unsolicited->head - unsolicited->tail == KEPT_MAX)
 		return;

@@ -141,6 +141,38 @@ static void outsiders_use_up_no_more_than_the_limit(void **state)
 	flow_expect_verdict(VERDICT_TRANSLATED);
 }
 
+/* RFC 5382 REQ-4: an outsider is not told, not even of a SYN; a subscriber is. */
+static void outsiders_are_not_told(void **state)
+{
+	struct frame_spec spec = first_packet(S1, 0), probe;
+	struct endpoint public;
+
+	(void)state;
+	spec.proto = IPPROTO_TCP;
+	spec.tcp_flags = RTE_TCP_SYN_FLAG;
+	flow_start(&(struct flow_setup){.max_sessions_per_subscriber = 1});
+	public = flow_open(&spec);
+	probe = flow_reply(&spec, &public);
+	probe.src = B2;
+	flow_drop(OUTSIDE, &probe, VERDICT_SESSION_LIMIT);
+	refused(S1, 1, VERDICT_SESSION_LIMIT);
+}
+
+static void outsiders_are_not_told_of_a_full_table(void **state)
+{
+	struct frame_spec spec = first_packet(S1, 0), probe;
+	struct endpoint public;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.max_sessions = 16});
+	public = flow_open(&spec);
+	open_many(S1, 1, 15);
+	probe = flow_reply(&spec, &public);
+	probe.src = B2;
+	flow_drop(OUTSIDE, &probe, VERDICT_TABLE_FULL);
+	refused(S1, 16, VERDICT_TABLE_FULL);
+}
+
 /* A full table refuses what is new, and ends nothing to make room (RFC 6888 REQ-11 D). */
 static void a_full_table_refuses(void **state)
 {
@@ -224,6 +256,8 @@ int main(void)
 		FLOW_TEST(no_address_when_the_pool_is_used_up),
 		FLOW_TEST(a_subscriber_gets_so_many_sessions),
 		FLOW_TEST(outsiders_use_up_no_more_than_the_limit),
+		FLOW_TEST(outsiders_are_not_told),
+		FLOW_TEST(outsiders_are_not_told_of_a_full_table),
 		FLOW_TEST(a_full_table_refuses),
 		FLOW_TEST(a_full_table_refuses_sessions_of_a_mapping),
 		FLOW_TEST(a_full_subscriber_table_refuses),
