@@ -88,3 +88,14 @@ bool nat_filter_parse(struct cmd_call *call, struct nat_filter *filter)
 	       parse_port(call, "remote_port", 5, &filter->remote_port) &&
 	       parse_protocol(call, &filter->protocol) && parse_state(call, filter);
 }
+
+bool subscriber_parse(struct cmd_call *call, rte_be32_t *address)
+{
+	const char *text = cmd_arg(call, "address", 0);
+
+	if (text != NULL && text_parse_ipv4(text, address))
+		return true;
+	cmd_fail(call, "address: found \"%s\", want a subscriber's address",
+		 text != NULL ? text : "");
+	return false;
+}

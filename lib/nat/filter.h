@@ -24,4 +24,7 @@ bool nat_filter_matches(const struct nat_filter *filter, const struct session *s
  * protocol, state. False: call->error is set. */
 bool nat_filter_parse(struct cmd_call *call, struct nat_filter *filter);
 
+/* A command's argument `address`: a subscriber's. False: call->error is set. */
+bool subscriber_parse(struct cmd_call *call, rte_be32_t *address);
+
 #endif

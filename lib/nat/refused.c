@@ -214,13 +214,11 @@ static void add_of_home(json_t *list, const struct nat *nat, rte_be32_t address)
 
 static json_t *show_why(struct cmd_call *call)
 {
-	const char *text = cmd_arg(call, "address", 0);
 	rte_be32_t address;
 	json_t *list;
 
-	if (text == NULL || !text_parse_ipv4(text, &address))
-		return cmd_fail(call, "address: found \"%s\", want a subscriber's address",
-				text != NULL ? text : "");
+	if (!subscriber_parse(call, &address))
+		return NULL;
 	list = json_array();
 	for (uint32_t home = 0; home < WORKERS_MAX && nats[home] != NULL; home++)
 		add_of_home(list, nats[home], address);

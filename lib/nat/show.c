@@ -246,13 +246,11 @@ CMD_REGISTER(timeouts_cmd);
 /* Every realm's subscriber with the address. */
 static json_t *show_subscriber(struct cmd_call *call)
 {
-	const char *text = cmd_arg(call, "address", 0);
 	rte_be32_t address;
 	json_t *list;
 
-	if (text == NULL || !text_parse_ipv4(text, &address))
-		return cmd_fail(call, "address: found \"%s\", want a subscriber's address",
-				text != NULL ? text : "");
+	if (!subscriber_parse(call, &address))
+		return NULL;
 	list = json_array();
 	for (uint32_t home = 0; home < WORKERS_MAX && nats[home] != NULL; home++) {
 		for (uint32_t i = 0; i < slab_size(nats[home]->subscribers); i++) {
