@@ -42,7 +42,8 @@ static uint16_t free_first;                  /* 0: none */
 static uint16_t retired_first, retired_last; /* oldest to newest */
 static uint32_t counts[IFACES_MAX];          /* by port */
 static uint32_t additions;
-static uint16_t age_next; /* where neighbour_age goes on */
+static uint32_t used_end; /* no number from here on was ever taken */
+static uint32_t age_next; /* where neighbour_age goes on */
 static uint64_t latest_ms;
 
 int neighbour_setup(void)
@@ -57,6 +58,7 @@ int neighbour_setup(void)
 	for (uint32_t i = NEXTHOP_FIRST; i < NEXTHOPS_MAX - 1; i++)
 		neighbours[i].link = (uint16_t)(i + 1);
 	free_first = NEXTHOP_FIRST;
+	used_end = age_next = NEXTHOP_FIRST;
 	return 0;
 }
 
@@ -125,6 +127,7 @@ static uint16_t take(uint16_t port, rte_be32_t address, const struct rte_ether_a
 	if (number == 0)
 		return NEXTHOP_NONE;
 	free_first = neighbours[number].link;
+	used_end = RTE_MAX(used_end, number + 1u);
 	nexthops[number] =
 		(struct nexthop){.address = address, .port = port, .mtu = ifaces[port].mtu};
 	memcpy(nexthops[number].link_header, &ether, sizeof(ether));
@@ -259,8 +262,10 @@ void neighbour_age(uint64_t now_ms)
 	uint32_t sent = 0;
 
 	latest_ms = now_ms;
-	for (uint32_t i = 0; i < NEXTHOPS_MAX && sent < REQUESTS_MAX; i++)
-		sent += age(age_next++, now_ms); /* wraps at NEXTHOPS_MAX */
+	for (uint32_t i = NEXTHOP_FIRST; i < used_end && sent < REQUESTS_MAX; i++) {
+		sent += age(age_next, now_ms);
+		age_next = age_next + 1 < used_end ? age_next + 1 : NEXTHOP_FIRST;
+	}
 }
 
 static json_t *neighbour_json(uint32_t number)
@@ -285,7 +290,7 @@ static json_t *show_neighbours(struct cmd_call *call)
 		json_decref(reply);
 		return NULL;
 	}
-	for (uint32_t i = from; i < NEXTHOPS_MAX; i++) {
+	for (uint32_t i = from; i < used_end; i++) {
 		if (!neighbours[i].used)
 			continue;
 		if (json_array_size(list) == max) {
