@@ -70,9 +70,25 @@ struct session *session_new(struct sessions *sessions)
 	return session;
 }
 
+void *session_take_room(struct session *session)
+{
+	__atomic_store_n(&session->life, LIFE_ROOM, __ATOMIC_RELEASE);
+	return session->room;
+}
+
+void session_renew(struct session *session)
+{
+	size_t begin = offsetof(struct session, owner), end = offsetof(struct session, home);
+
+	memset((char *)session + begin, 0, end - begin);
+	begin = offsetof(struct session, packets);
+	memset((char *)session + begin, 0, offsetof(struct session, room) - begin);
+}
+
 void session_cancel(struct sessions *sessions, struct session *session)
 {
-	slab_give(sessions->slab, session);
+	if (session->life == 0)
+		slab_give(sessions->slab, session);
 }
 
 /* One reason less to keep the memory. */
@@ -81,6 +97,11 @@ static void let_go(struct sessions *sessions, struct session *session, uint8_t r
 	session->life &= (uint8_t)~reason;
 	if (session->life == 0)
 		slab_give(sessions->slab, session);
+}
+
+void session_leave_room(struct sessions *sessions, struct session *session)
+{
+	let_go(sessions, session, LIFE_ROOM);
 }
 
 static void after_grace(void *context, void *object)
@@ -116,7 +137,7 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 {
 	session->created = now;
 	if (!reclaim_has_room(sessions->config.reclaim, 1) || add_key(sessions, session, 1) != 0) {
-		slab_give(sessions->slab, session);
+		session_cancel(sessions, session);
 		return -ENOSPC;
 	}
 	if (add_key(sessions, session, 0) != 0) { /* a reader may have seen the other key */
@@ -124,7 +145,8 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 		reclaim_later(sessions, session);
 		return -ENOSPC;
 	}
-	__atomic_store_n(&session->life, LIFE_WHEEL | LIFE_PUBLISHED, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->life, session->life | LIFE_WHEEL | LIFE_PUBLISHED,
+			 __ATOMIC_RELEASE);
 	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
 		  now + session_timeout(session) + 1);
 	sessions->count++;
@@ -197,6 +219,15 @@ struct session *sessions_at(const struct sessions *sessions, uint32_t i)
 	    !(__atomic_load_n(&session->life, __ATOMIC_ACQUIRE) & LIFE_PUBLISHED))
 		return NULL;
 	return session;
+}
+
+const void *sessions_room_at(const struct sessions *sessions, uint32_t i)
+{
+	const struct session *session = slab_at(sessions->slab, i);
+
+	if (session == NULL || !(__atomic_load_n(&session->life, __ATOMIC_ACQUIRE) & LIFE_ROOM))
+		return NULL;
+	return session->room;
 }
 
 const struct timeouts *(*session_own_timeouts)(const struct session *session);

@@ -31,13 +31,17 @@
 #define SESSION_ALG      0x40 /* its payload names ports: all its packets go to its home */
 #define SESSION_EXPECTED 0x80 /* came to a port that such a payload named */
 
-/* Why a session's memory is not free: all bits must go first. */
+/* Why a record's memory is not free: all bits must go first. */
 #define LIFE_PUBLISHED 0x01 /* in the table */
 #define LIFE_RECLAIM   0x02 /* waits for a grace period */
 #define LIFE_WHEEL     0x04 /* in the timing wheel */
+#define LIFE_ROOM      0x08 /* its room is taken */
+
+/* Bytes that a record has for its owner, who may keep them longer than the session lasts. */
+#define SESSION_ROOM 24
 
 struct session {
-	/* First cache line: fixed once published, but for the route cache. */
+	/* First cache line: fixed once published, but for the route cache, TCP state and life. */
 	struct tuple tuple[2]; /* as packets come: from the inside; from the outside */
 	void *owner;           /* the mapping that it uses: opaque here */
 	uint16_t l3_delta;     /* checksum deltas of direction 0; direction 1 has their negations */
@@ -45,15 +49,16 @@ struct session {
 	uint32_t generation[2]; /* of the route cache; each written by its direction's worker */
 	uint16_t nexthop[2];    /* the route cache; likewise */
 	uint32_t created;       /* seconds */
+	uint8_t tcp_state;      /* enum tcp_state: by compare-and-swap, when it changes */
+	uint8_t flags;          /* SESSION_...: fixed once published */
+	uint8_t home;           /* fixed once published */
+	uint8_t life;           /* home only: LIFE_... */
 
 	/* Second cache line: what packets change; index: direction, written by its worker. */
 	uint64_t packets[2] __rte_cache_aligned;
-	uint64_t bytes[2]; /* IP */
-	uint32_t seen[2];  /* seconds: the last packet */
-	uint8_t tcp_state; /* enum tcp_state: by compare-and-swap, when it changes */
-	uint8_t flags;     /* SESSION_...: fixed once published */
-	uint8_t home;      /* fixed once published */
-	uint8_t life;      /* home only: LIFE_... */
+	uint64_t bytes[2];                              /* IP */
+	uint32_t seen[2];                               /* seconds: the last packet */
+	uint64_t room[SESSION_ROOM / sizeof(uint64_t)]; /* the owner's, zero at first; home only */
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct session) == 128, "a session is two cache lines");
@@ -80,7 +85,18 @@ void sessions_destroy(struct sessions *sessions); /* no reader is left */
 
 /* An unpublished session, zeroed; NULL: all are in use. */
 struct session *session_new(struct sessions *sessions);
-/* Gives back one that was never published. */
+/* Takes the room of an unpublished session's record; the record stays until session_leave_room(),
+ * for which a grace period must have passed if the room could be found. */
+void *session_take_room(struct session *session);
+void session_leave_room(struct sessions *sessions, struct session *session);
+/* Whether only the room keeps the record: session_renew() makes it an unpublished session, zeroed
+ * but for its tuples, again. */
+static inline bool session_is_spare(const struct session *session)
+{
+	return session->life == LIFE_ROOM;
+}
+void session_renew(struct session *session);
+/* Gives back one that was not published. */
 void session_cancel(struct sessions *sessions, struct session *session);
 /* Makes it findable under both tuples, and starts its time. 0; or -ENOSPC, and the session is given
  * back. */
@@ -99,6 +115,14 @@ uint32_t sessions_capacity(const struct sessions *sessions);
 
 /* The session at a slot, or NULL when none is published there: to walk them all, in RCU. */
 struct session *sessions_at(const struct sessions *sessions, uint32_t i);
+
+/* The room of the record at a slot, or NULL when it is not taken: likewise. */
+const void *sessions_room_at(const struct sessions *sessions, uint32_t i);
+
+static inline struct session *session_of_room(const void *room)
+{
+	return (struct session *)((uintptr_t)room - offsetof(struct session, room));
+}
 
 /* A table value. */
 static inline struct session *session_of(uintptr_t value, uint8_t *direction)

@@ -120,7 +120,7 @@ static uint64_t remotes_bytes(const struct config *config, uint64_t sessions)
 	return 0;
 }
 
-/* One worker's. A session: two entries in each of two tables, a record, a mapping, a timer. */
+/* One worker's. A session: two entries in each of two tables, a record, a timer. */
 static uint64_t worker_bytes(const struct config *config)
 {
 	const struct iface_config *iface = config->interfaces.element;
@@ -133,7 +133,7 @@ static uint64_t worker_bytes(const struct config *config)
 	for (uint32_t i = 0; i < config->interfaces.n; i++)
 		buffer = RTE_MAX(buffer, (uint64_t)iface[i].mtu + RTE_PKTMBUF_HEADROOM + 64);
 	return 8 * MEGABYTE + eal_args_buffers(config) * (buffer + 320) +
-	       2 * table_memory((uint32_t)(2 * sessions)) + sessions * (128 + 64 + 16) +
+	       2 * table_memory((uint32_t)(2 * sessions)) + sessions * (128 + 16) +
 	       remotes_bytes(config, sessions) + table_memory((uint32_t)subscribers) +
 	       subscribers * (128 + 16);
 }

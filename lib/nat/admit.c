@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <netinet/in.h>
+#include <string.h>
 
 #include "alg.h"
 #include "clock.h"
@@ -36,8 +37,9 @@ static bool is_taken(const struct nat *nat, const struct mapping *mapping,
 {
 	const struct table *table = sessions_table(nat->sessions);
 
-	if (mapping->block != NULL &&
-	    pool_address_statics(mapping->block->address) == POOL_STATIC_NONE)
+	const struct block *block = mapping_block(mapping);
+
+	if (block != NULL && pool_address_statics(block->address) == POOL_STATIC_NONE)
 		return false;
 	for (int i = 0; i < 2; i++)
 		if (table_find(table, &session->tuple[i], tuple_hash(&session->tuple[i])) != 0)
@@ -45,37 +47,63 @@ static bool is_taken(const struct nat *nat, const struct mapping *mapping,
 	return false;
 }
 
+/* The tuples of a session of the mapping that the packet begins. */
+static void session_tuples(const struct mapping *mapping, const struct packet *p,
+			   struct tuple tuple[2])
+{
+	const struct tuple *host = mapping_host(mapping)->tuple;
+	bool keeps_ports = mapping_keeps_ports(mapping);
+
+	tuple[p->direction] = p->tuple;
+	if (p->direction == 0) {
+		tuple[1] = tuple_inverse(&p->tuple, REALM_OUTSIDE);
+		/* exempted from translation, it keeps its address */
+		if (mapping->kind != MAPPING_EXEMPT)
+			tuple[1].dst = host[1].dst;
+		if (!keeps_ports)
+			tuple[1].dport = host[1].dport;
+		return;
+	}
+	tuple[0] = tuple_inverse(&p->tuple, tuple_realm(&host[0]));
+	tuple[0].src = host[0].src;
+	if (!keeps_ports && !(p->flags & PACKET_REQUEST)) /* which has no port for the asked */
+		tuple[0].sport = host[0].sport;
+}
+
+/* A record for a session of the mapping: its own, if no session has it. NULL: there is no room. */
+static struct session *session_for(struct nat *nat, const struct mapping *mapping,
+				   const struct tuple tuple[2])
+{
+	struct session *session = mapping_host(mapping);
+
+	if (session_is_spare(session) && mapping_is_of(mapping, tuple))
+		session_renew(session);
+	else
+		session = session_new(nat->sessions);
+	if (session != NULL)
+		memcpy(session->tuple, tuple, sizeof(session->tuple));
+	return session;
+}
+
 /* The session between a mapping and a remote endpoint, which is the far end of `tuple`. */
 static enum verdict create_session(struct nat *nat, struct mapping *mapping, struct packet *p,
 				   uint32_t now)
 {
-	struct session *session;
 	const struct tuple *tuple = &p->tuple;
+	struct tuple both[2];
+	struct session *session;
 
-	session = session_new(nat->sessions);
+	session_tuples(mapping, p, both);
+	session = session_for(nat, mapping, both);
 	if (session == NULL)
 		return VERDICT_TABLE_FULL;
-	if (p->direction == 0) {
-		session->tuple[0] = *tuple;
-		session->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
-		session->tuple[1].dst = mapping->outside.dst;
-		if (!mapping->keeps_ports)
-			session->tuple[1].dport = mapping->outside.dport;
-		if (pool_address_find(tuple->dst) != NULL)
-			session->flags |= SESSION_HAIRPIN;
-	} else {
-		session->tuple[1] = *tuple;
-		session->tuple[0] = tuple_inverse(tuple, tuple_realm(&mapping->inside));
-		session->tuple[0].src = mapping->inside.src;
-		/* a request has no port for the asked */
-		if (!mapping->keeps_ports && !(p->flags & PACKET_REQUEST))
-			session->tuple[0].sport = mapping->inside.sport;
+	if (p->direction == 1) {
 		session->flags |= SESSION_INBOUND;
 		if (alg_expects(nat, mapping, tuple->src))
 			session->flags |= SESSION_EXPECTED;
-		if (pool_address_find(tuple->src) != NULL)
-			session->flags |= SESSION_HAIRPIN;
 	}
+	if (pool_address_find(both[1].src) != NULL)
+		session->flags |= SESSION_HAIRPIN;
 	if (is_taken(nat, mapping, session)) {
 		session_cancel(nat->sessions, session);
 		return VERDICT_NO_PORT;
@@ -93,7 +121,7 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	alg_begin(nat, session);
 	if (session_publish(nat->sessions, session, now) != 0) {
 		alg_end(nat, session);
-		remotes_remove(nat, mapping, translated.dst);
+		remotes_remove(nat, mapping, both[1].src);
 		return VERDICT_TABLE_FULL;
 	}
 	mapping->sessions++;
@@ -103,13 +131,13 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	return VERDICT_COUNT;
 }
 
-/* What a mapping is found by: RFC 4787 section 4.1. Without ports, the remote tells them apart. */
+/* What a mapping is found by: RFC 4787 section 4.1. */
 static struct tuple inside_key(const struct tuple *tuple, enum dependence dependence)
 {
 	return (struct tuple){
 		.src = tuple->src,
 		.sport = tuple->sport,
-		.dst = dependence >= ADDRESS_DEPENDENT || !tuple_has_ports(tuple) ? tuple->dst : 0,
+		.dst = dependence >= ADDRESS_DEPENDENT ? tuple->dst : 0,
 		.dport = dependence == ADDRESS_AND_PORT_DEPENDENT ? tuple->dport : 0,
 		.proto_realm = tuple->proto_realm,
 	};
@@ -132,7 +160,7 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 		return fixed_static(nat, entry, mapping);
 	*mapping = mapping_find(nat, &key);
 	if (*mapping != NULL)
-		*subscriber = (*mapping)->subscriber;
+		*subscriber = mapping_subscriber(*mapping);
 	else
 		verdict = subscriber_get(nat, tuple, pool, subscriber);
 	if (verdict == VERDICT_COUNT)
@@ -140,13 +168,15 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 	if (verdict != VERDICT_COUNT || *mapping != NULL)
 		return verdict;
 	dependence = pool->mapping[nat_port_protocol(tuple_proto(tuple))];
+	if (!tuple_has_ports(tuple)) /* the remote tells them apart */
+		dependence = RTE_MAX(dependence, ADDRESS_DEPENDENT);
 	if (dependence != ENDPOINT_INDEPENDENT) {
 		key = inside_key(tuple, dependence);
 		*mapping = mapping_find(nat, &key);
 		if (*mapping != NULL)
 			return VERDICT_COUNT;
 	}
-	return mapping_create(nat, *subscriber, &key, tuple, mapping);
+	return mapping_create(nat, *subscriber, tuple, dependence, mapping);
 }
 
 /* *subscriber is set once there is one. */
@@ -173,8 +203,8 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p,
 	if (verdict != VERDICT_COUNT)
 		return verdict;
 	mapping->sessions++; /* so that it stays while the session is made */
-	if (mapping->fixed) {
-		*subscriber = mapping->subscriber;
+	if (mapping_is_fixed(mapping)) {
+		*subscriber = mapping_subscriber(mapping);
 		limit = limits_outbound(nat, *subscriber, tuple_proto(&p->tuple));
 	}
 	verdict = limit != VERDICT_COUNT
@@ -194,10 +224,11 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p,
 /* Whether a rule denies what a packet from the outside would begin through a mapping. */
 static bool is_denied_inside(const struct mapping *mapping, const struct tuple *tuple)
 {
-	struct tuple inside = tuple_inverse(tuple, tuple_realm(&mapping->inside));
+	const struct tuple *host = &mapping_host(mapping)->tuple[0];
+	struct tuple inside = tuple_inverse(tuple, tuple_realm(host));
 	struct pool *pool;
 
-	inside.src = mapping->inside.src;
+	inside.src = host->src;
 	return rules_decide(&inside, &pool) == RULE_DENY;
 }
 
@@ -222,11 +253,12 @@ static enum verdict admit_through(struct nat *nat, struct packet *p, struct mapp
 
 	if (is_denied_inside(mapping, &p->tuple))
 		return VERDICT_DENIED_INBOUND;
-	verdict = limits_inbound(mapping);
+	verdict = limits_inbound(mapping, tuple_proto(&p->tuple));
 	if (verdict == VERDICT_COUNT)
 		verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
 	if (unlikely(verdict != VERDICT_COUNT))
-		refused_note(nat, mapping->subscriber, &mapping->inside, p, verdict);
+		refused_note(nat, mapping_subscriber(mapping), &mapping_host(mapping)->tuple[0], p,
+			     verdict);
 	return verdict;
 }
 

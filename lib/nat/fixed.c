@@ -19,59 +19,42 @@
 static struct pool no_pool = {.name = (char[]){"none"}, .config.block_idle_timeout = 30};
 static struct pool_address no_address = {.pool = &no_pool};
 
-enum verdict fixed_exempt(struct nat *nat, const struct tuple *tuple, struct mapping **found)
+/* One of these tuples on the address, found or made. */
+static enum verdict get(struct nat *nat, enum mapping_kind kind, const struct tuple tuple[2],
+			struct pool_address *address, struct mapping **found)
 {
-	/* one for all of the subscriber's exempted sessions; no protocol has the number 0 here */
-	const struct tuple inside = {
-		.src = tuple->src,
-		.proto_realm = proto_realm(0, tuple_realm(tuple)),
-	};
-	const struct tuple outside = {
-		.dst = tuple->src,
-		.proto_realm = proto_realm(0, REALM_OUTSIDE),
-	};
 	struct subscriber *subscriber;
 	enum verdict verdict;
 
-	*found = mapping_find(nat, &inside);
+	*found = mapping_find_fixed(nat, kind, tuple);
 	if (*found != NULL)
 		return VERDICT_COUNT;
-	verdict = subscriber_get_at(nat, tuple, &no_address, &subscriber);
+	verdict = subscriber_get_at(nat, &tuple[0], address, &subscriber);
 	if (verdict != VERDICT_COUNT)
 		return verdict;
-	return mapping_create_fixed(nat, subscriber, &inside, &outside, found);
+	return mapping_create_fixed(nat, subscriber, kind, tuple, found);
 }
 
-/* Marks the protocol in a key: no dynamic mapping has this. */
-#define STATIC_KEY 0x80
+enum verdict fixed_exempt(struct nat *nat, const struct tuple *tuple, struct mapping **found)
+{
+	const struct tuple of[2] = {*tuple, tuple_inverse(tuple, REALM_OUTSIDE)};
+
+	return get(nat, MAPPING_EXEMPT, of, &no_address, found);
+}
 
 enum verdict fixed_static(struct nat *nat, const struct static_entry *entry, struct mapping **found)
 {
-	uint8_t key = entry->protocol != 0 ? entry->protocol ^ STATIC_KEY : 0;
-	const struct tuple inside = {
-		.src = entry->inside,
-		.dst = entry->outside,
-		.sport = entry->inside_port,
-		.dport = entry->outside_port,
-		.proto_realm = proto_realm(key, entry->realm),
+	const struct tuple of[2] = {
+		{.src = entry->inside,
+		 .sport = entry->inside_port,
+		 .proto_realm = proto_realm(entry->protocol, entry->realm)},
+		{.dst = entry->outside,
+		 .dport = entry->outside_port,
+		 .proto_realm = proto_realm(entry->protocol, REALM_OUTSIDE)},
 	};
-	const struct tuple outside = {
-		.src = entry->inside,
-		.dst = entry->outside,
-		.sport = entry->inside_port,
-		.dport = entry->outside_port,
-		.proto_realm = proto_realm(entry->protocol, REALM_OUTSIDE),
-	};
-	struct subscriber *subscriber;
-	enum verdict verdict;
 
-	*found = mapping_find(nat, &inside);
-	if (*found != NULL)
-		return VERDICT_COUNT;
-	verdict = subscriber_get_at(nat, &inside, pool_address_find(entry->outside), &subscriber);
-	if (verdict != VERDICT_COUNT)
-		return verdict;
-	return mapping_create_fixed(nat, subscriber, &inside, &outside, found);
+	return get(nat, entry->protocol != 0 ? MAPPING_PORT : MAPPING_ADDRESS, of,
+		   pool_address_find(entry->outside), found);
 }
 
 const struct static_entry *fixed_find(const struct tuple *tuple)
@@ -92,7 +75,7 @@ bool fixed_is_stale(const struct nat *nat, const struct session *session)
 	if (pool_address_find(outside->dst) == NULL)
 		return false; /* exempted */
 	entry = fixed_find(outside);
-	if (!mapping->fixed)
+	if (!mapping_is_fixed(mapping))
 		return entry != NULL;
 	/* another server of the port may be chosen for it now: all right, if its packets still
 	 * find the way here */

@@ -153,20 +153,20 @@ enum verdict limits_outbound(struct nat *nat, struct subscriber *subscriber, uin
 }
 
 /* The rate is not asked: outsiders must not use up what is the subscriber's. */
-enum verdict limits_inbound(const struct mapping *mapping)
+enum verdict limits_inbound(const struct mapping *mapping, uint8_t protocol)
 {
 	/* what is mapped for good is there for many */
-	if (!mapping->fixed && mapping->inbound >= get(&limits.max_inbound_sessions_per_mapping))
+	if (!mapping_is_fixed(mapping) &&
+	    mapping->inbound >= get(&limits.max_inbound_sessions_per_mapping))
 		return VERDICT_INBOUND_LIMIT;
-	return has_most_sessions(mapping->subscriber,
-				 nat_port_protocol(tuple_proto(&mapping->outside)))
+	return has_most_sessions(mapping_subscriber(mapping), nat_port_protocol(protocol))
 		       ? VERDICT_SESSION_LIMIT
 		       : VERDICT_COUNT;
 }
 
 void limits_count(struct mapping *mapping, const struct session *session)
 {
-	struct subscriber *subscriber = mapping->subscriber;
+	struct subscriber *subscriber = mapping_subscriber(mapping);
 
 	mapping->inbound += (session->flags & SESSION_INBOUND) != 0;
 	subscriber->sessions++;
@@ -175,7 +175,7 @@ void limits_count(struct mapping *mapping, const struct session *session)
 
 void limits_uncount(struct mapping *mapping, const struct session *session)
 {
-	struct subscriber *subscriber = mapping->subscriber;
+	struct subscriber *subscriber = mapping_subscriber(mapping);
 
 	mapping->inbound -= (session->flags & SESSION_INBOUND) != 0;
 	subscriber->sessions--;

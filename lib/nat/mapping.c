@@ -18,62 +18,182 @@ enum port_protocol nat_port_protocol(uint8_t protocol)
 	}
 }
 
-struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
-{
-	return (struct mapping *)(table_find(nat->mapping_table, key, tuple_hash(key)) &
-				  ~(uintptr_t)1);
-}
+/* ---- keys ---- */
 
-static void give_port(struct nat *nat, struct mapping *mapping)
-{
-	enum port_protocol protocol = nat_port_protocol(tuple_proto(&mapping->outside));
+/* Marks the protocol in a static mapping's inside key: no dynamic mapping has this. */
+#define STATIC_KEY 0x80
 
-	if (mapping->block == NULL) {
-		if (!mapping->fixed)
-			__atomic_store_n(&nat->portless, nat->portless - 1, __ATOMIC_RELAXED);
-		return;
+static struct tuple inside_of(const struct mapping *mapping, const struct tuple tuple[2])
+{
+	const struct tuple *inside = &tuple[0], *outside = &tuple[1];
+	struct tuple key = *inside;
+
+	switch (mapping->kind) {
+	case MAPPING_EXEMPT:
+		return (struct tuple){
+			.src = inside->src,
+			.proto_realm = proto_realm(0, tuple_realm(inside)),
+		};
+	case MAPPING_ADDRESS:
+		return (struct tuple){
+			.src = inside->src,
+			.dst = outside->dst,
+			.proto_realm = proto_realm(0, tuple_realm(inside)),
+		};
+	case MAPPING_PORT:
+		key.dst = outside->dst;
+		key.dport = outside->dport;
+		key.proto_realm ^= STATIC_KEY;
+		return key;
+	default:
+		if (mapping->dependence < ADDRESS_DEPENDENT)
+			key.dst = 0;
+		if (mapping->dependence < ADDRESS_AND_PORT_DEPENDENT)
+			key.dport = 0;
+		return key;
 	}
-	if (port_give(mapping->block, protocol, rte_be_to_cpu_16(mapping->outside.dport)))
-		mapping->subscriber->ports[protocol]--;
-	mapping->block->idle_since = clock_seconds(nat->now_ms);
 }
 
-/* A value of the table: the record, and in bit 0 which of its keys. */
+static struct tuple outside_of(const struct mapping *mapping, const struct tuple tuple[2])
+{
+	const struct tuple *inside = &tuple[0], *outside = &tuple[1];
+	struct tuple key = *outside;
+
+	switch (mapping->kind) {
+	case MAPPING_EXEMPT:
+		return (struct tuple){
+			.dst = inside->src,
+			.proto_realm = proto_realm(0, REALM_OUTSIDE),
+		};
+	case MAPPING_ADDRESS: /* several servers share one: both endpoints tell them apart */
+		return (struct tuple){
+			.src = inside->src,
+			.dst = outside->dst,
+			.proto_realm = proto_realm(0, REALM_OUTSIDE),
+		};
+	case MAPPING_PORT:
+		key.src = inside->src;
+		key.sport = inside->sport;
+		return key;
+	default:
+		if (!mapping->has_remote) {
+			key.src = 0;
+			key.sport = 0;
+		}
+		return key;
+	}
+}
+
+struct tuple mapping_inside(const struct mapping *mapping)
+{
+	return inside_of(mapping, mapping_host(mapping)->tuple);
+}
+
+struct tuple mapping_outside(const struct mapping *mapping)
+{
+	return outside_of(mapping, mapping_host(mapping)->tuple);
+}
+
+bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2])
+{
+	struct tuple inside[2] = {mapping_inside(mapping), inside_of(mapping, tuple)};
+	struct tuple outside[2] = {mapping_outside(mapping), outside_of(mapping, tuple)};
+
+	return tuple_equal(&inside[0], &inside[1]) && tuple_equal(&outside[0], &outside[1]);
+}
+
+/* ---- the table ---- */
+
+/* A value: the record, and in bit 0 which of its keys. */
 enum side { INSIDE, OUTSIDE };
 
-static const struct tuple *key_of(const struct mapping *mapping, enum side side)
+static struct tuple key_of(const struct mapping *mapping, enum side side)
 {
-	return side == INSIDE ? &mapping->inside : &mapping->outside;
+	return side == INSIDE ? mapping_inside(mapping) : mapping_outside(mapping);
+}
+
+static struct mapping *mapping_of(uintptr_t value)
+{
+	return (struct mapping *)(value & ~(uintptr_t)1);
 }
 
 bool mapping_has_key(uintptr_t value, const struct tuple *key)
 {
-	const struct mapping *mapping = (const struct mapping *)(value & ~(uintptr_t)1);
+	struct tuple own = key_of(mapping_of(value), value & 1);
 
-	return tuple_equal(key_of(mapping, value & 1), key);
+	return tuple_equal(&own, key);
+}
+
+struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
+{
+	return mapping_of(table_find(nat->mapping_table, key, tuple_hash(key)));
+}
+
+struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind,
+				   const struct tuple tuple[2])
+{
+	const struct mapping such = {.kind = (uint8_t)kind};
+	struct tuple key = inside_of(&such, tuple);
+
+	return mapping_find(nat, &key);
 }
 
 static int add_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
-	return table_add(nat->mapping_table, tuple_hash(key_of(mapping, side)),
-			 (uintptr_t)mapping | side);
+	struct tuple key = key_of(mapping, side);
+
+	return table_add(nat->mapping_table, tuple_hash(&key), (uintptr_t)mapping | side);
 }
 
 static void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
-	table_remove(nat->mapping_table, tuple_hash(key_of(mapping, side)),
-		     (uintptr_t)mapping | side);
+	struct tuple key = key_of(mapping, side);
+
+	table_remove(nat->mapping_table, tuple_hash(&key), (uintptr_t)mapping | side);
+}
+
+const struct mapping *mapping_at(const struct nat *nat, uint32_t i)
+{
+	const struct mapping *mapping = sessions_room_at(nat->sessions, i);
+
+	return mapping != NULL && __atomic_load_n(&mapping->live, __ATOMIC_ACQUIRE) ? mapping
+										    : NULL;
+}
+
+/* ---- life ---- */
+
+static void give_port(struct nat *nat, struct mapping *mapping)
+{
+	const struct tuple *outside = &mapping_host(mapping)->tuple[1];
+	enum port_protocol protocol = nat_port_protocol(tuple_proto(outside));
+	struct block *block = mapping_block(mapping);
+
+	if (block == NULL) {
+		if (!mapping_is_fixed(mapping))
+			__atomic_store_n(&nat->portless, nat->portless - 1, __ATOMIC_RELAXED);
+		return;
+	}
+	if (port_give(block, protocol, rte_be_to_cpu_16(outside->dport)))
+		mapping_subscriber(mapping)->ports[protocol]--;
+	block->idle_since = clock_seconds(nat->now_ms);
+}
+
+static void count(struct nat *nat, int32_t change)
+{
+	__atomic_store_n(&nat->mappings, nat->mappings + (uint32_t)change, __ATOMIC_RELAXED);
 }
 
 static void free_mapping(void *context, void *object)
 {
 	struct nat *nat = context;
 	struct mapping *mapping = object;
+	struct subscriber *subscriber = mapping_subscriber(mapping);
 
-	mapping->subscriber->mappings--;
+	subscriber->mappings--;
 	give_port(nat, mapping);
-	subscriber_check_later(nat, mapping->subscriber);
-	slab_give(nat->mappings, mapping);
+	subscriber_check_later(nat, subscriber);
+	count(nat, -1);
+	session_leave_room(nat->sessions, mapping_host(mapping));
 }
 
 /* It is out of the table; memory and port are free after a grace period. */
@@ -89,11 +209,11 @@ static void reclaim_later(struct nat *nat, struct mapping *mapping)
 	reclaim_add(nat->reclaim, &item);
 }
 
-/* Fills one whose port, if it takes one, is taken, and makes it findable. */
+/* Makes one findable whose port, if it takes one, is taken. */
 static enum verdict publish(struct nat *nat, struct mapping *mapping)
 {
-	mapping->created = clock_seconds(nat->now_ms);
-	mapping->subscriber->mappings++;
+	mapping_host(mapping)->created = clock_seconds(nat->now_ms);
+	mapping_subscriber(mapping)->mappings++;
 	if (add_key(nat, mapping, OUTSIDE) != 0) {
 		reclaim_later(nat, mapping);
 		return VERDICT_TABLE_FULL;
@@ -108,62 +228,65 @@ static enum verdict publish(struct nat *nat, struct mapping *mapping)
 	return VERDICT_COUNT;
 }
 
-enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
-			    const struct tuple *inside, const struct tuple *remote,
-			    struct mapping **created)
+/* One in a new record. NULL: there is no room. */
+static struct mapping *create(struct nat *nat, enum mapping_kind kind,
+			      struct subscriber *subscriber)
 {
-	enum port_protocol protocol = nat_port_protocol(tuple_proto(inside));
+	struct session *host;
 	struct mapping *mapping;
-	enum verdict verdict;
 
 	if (!reclaim_has_room(nat->reclaim, 1))
-		return VERDICT_TABLE_FULL;
-	mapping = slab_take(nat->mappings);
+		return NULL;
+	host = session_new(nat->sessions);
+	if (host == NULL)
+		return NULL;
+	mapping = session_take_room(host);
+	mapping->kind = (uint8_t)kind;
+	mapping->place = subscriber;
+	count(nat, 1);
+	return mapping;
+}
+
+enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
+			    const struct tuple *tuple, enum dependence dependence,
+			    struct mapping **created)
+{
+	struct mapping *mapping = create(nat, MAPPING_DYNAMIC, subscriber);
+	struct session *host;
+	enum verdict verdict;
+
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	memset(mapping, 0, sizeof(*mapping));
-	mapping->inside = *inside;
+	host = mapping_host(mapping);
+	host->tuple[0] = *tuple;
+	host->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
+	mapping->dependence = (uint8_t)dependence;
 	if (pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE)
 		verdict = VERDICT_NO_ADDRESS; /* until its blocks are idle: then it has another */
-	else if (tuple_has_ports(inside))
-		verdict = port_for_mapping(nat, subscriber, remote, mapping);
+	else if (tuple_has_ports(tuple))
+		verdict = port_for_mapping(nat, subscriber, mapping);
 	else
-		verdict = portless_check(nat, subscriber, inside);
+		verdict = portless_take(nat, subscriber, mapping);
 	if (verdict != VERDICT_COUNT) {
-		slab_give(nat->mappings, mapping);
+		count(nat, -1);
+		session_leave_room(nat->sessions, host);
 		return verdict;
 	}
-	if (!tuple_has_ports(inside)) {
-		mapping->outside = (struct tuple){
-			.src = inside->dst,
-			.dst = subscriber->address->address,
-			.proto_realm = proto_realm(tuple_proto(inside), REALM_OUTSIDE),
-		};
-		__atomic_store_n(&nat->portless, nat->portless + 1, __ATOMIC_RELAXED);
-	}
-	mapping->subscriber = subscriber;
-	mapping->filtering = subscriber->address->pool->filtering[protocol];
+	mapping->filtering =
+		subscriber->address->pool->filtering[nat_port_protocol(tuple_proto(tuple))];
 	*created = mapping;
 	return publish(nat, mapping);
 }
 
 enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
-				  const struct tuple *inside, const struct tuple *outside,
+				  enum mapping_kind kind, const struct tuple tuple[2],
 				  struct mapping **created)
 {
-	struct mapping *mapping;
+	struct mapping *mapping = create(nat, kind, subscriber);
 
-	if (!reclaim_has_room(nat->reclaim, 1))
-		return VERDICT_TABLE_FULL;
-	mapping = slab_take(nat->mappings);
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	memset(mapping, 0, sizeof(*mapping));
-	mapping->inside = *inside;
-	mapping->outside = *outside;
-	mapping->subscriber = subscriber;
-	mapping->fixed = true;
-	mapping->keeps_ports = tuple_proto(inside) == 0;
+	memcpy(mapping_host(mapping)->tuple, tuple, sizeof(mapping_host(mapping)->tuple));
 	*created = mapping;
 	return publish(nat, mapping);
 }

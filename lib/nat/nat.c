@@ -26,7 +26,7 @@ static const struct timeouts *own_timeouts(const struct session *session)
 {
 	const struct mapping *mapping = session->owner;
 
-	return &mapping->subscriber->address->pool->config.timeouts;
+	return &mapping_subscriber(mapping)->address->pool->config.timeouts;
 }
 
 /* A home's share of a limit of all: homes are not exactly even. */
@@ -56,7 +56,6 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		.context = nat,
 	});
 	nat->mapping_table = table_create("mappings", 2 * sessions, mapping_has_key, socket);
-	nat->mappings = slab_create("mapping", sessions, sizeof(struct mapping), socket);
 	if (pools_filter_by(ADDRESS_DEPENDENT))
 		nat->remotes = remotes_create(sessions, socket);
 	nat->subscriber_table =
@@ -67,7 +66,7 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 	nat->algs = algs_create(socket);
 	nat->refused = refused_create(socket);
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
-	    nat->mappings == NULL || nat->subscriber_table == NULL || nat->subscribers == NULL ||
+	    nat->subscriber_table == NULL || nat->subscribers == NULL ||
 	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
 	    nat->refused == NULL || nat->algs == NULL || withdraw_setup(nat, socket) != 0 ||
 	    random_init(&nat->random) != 0) {
@@ -84,7 +83,6 @@ void nat_destroy(struct nat *nat)
 	reclaim_destroy(nat->reclaim);
 	sessions_destroy(nat->sessions);
 	table_destroy(nat->mapping_table);
-	slab_destroy(nat->mappings);
 	remotes_destroy(nat->remotes);
 	table_destroy(nat->subscriber_table);
 	slab_destroy(nat->subscribers);

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "filter.h"
 #include "home.h"
+#include "mapping.h"
 #include "packet.h"
 #include "pool.h"
 #include "random.h"
@@ -58,35 +59,11 @@ struct subscriber {
 	bool live;
 } __rte_cache_aligned;
 
-/*
- * inside address, port, protocol <-> public address, port, protocol (RFC 4787 REQ-1). The inside
- * of one that depends on the remote has its address, or its address and port, too. One without
- * ports (portless.c) has the remote's address on both sides.
- */
-struct mapping {
-	struct tuple inside; /* src, sport, protocol, realm; dst and dport as above, or 0 */
-	/* dst, dport, protocol; where ports are overloaded the remote in src, sport, else 0 */
-	struct tuple outside;
-	struct subscriber *subscriber;
-	struct block *block; /* NULL: it takes no port of a pool */
-	uint32_t sessions;
-	uint32_t created; /* seconds */
-	bool live;
-	uint8_t filtering;     /* enum dependence */
-	bool fixed;            /* exempted or static (fixed.c) */
-	bool keeps_ports;      /* of the whole address: a session keeps its port */
-	uint16_t inbound;      /* of the sessions: begun from the outside */
-	uint16_t expectations; /* of ALGs: each counts among the sessions too */
-} __rte_cache_aligned;
-
-_Static_assert(sizeof(struct mapping) == 64, "a mapping is one cache line");
-
 /* The state of one home. */
 struct nat {
 	uint8_t home;
 	struct sessions *sessions;
 	struct table *mapping_table;
-	struct slab *mappings;
 	/* sessions by public endpoint and remote address, where filters need it; or NULL */
 	struct remotes *remotes;
 	struct table *subscriber_table;
@@ -97,7 +74,8 @@ struct nat {
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
 	uint32_t clear_next;     /* how far it is */
-	uint32_t portless;       /* mappings of protocols without ports; others read it relaxed */
+	uint32_t mappings;       /* others read it relaxed */
+	uint32_t portless;       /* of them, those of protocols without ports; likewise */
 	/* sessions are held against new rules: for which change, how far, and which is done */
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
@@ -110,6 +88,11 @@ struct nat {
 extern struct nat *nats[WORKERS_MAX];
 
 extern struct limits_config limits; /* single fields may change while workers run */
+
+static inline uint32_t nat_mappings(const struct nat *nat)
+{
+	return __atomic_load_n(&nat->mappings, __ATOMIC_RELAXED);
+}
 
 /* ---- control thread ---- */
 
@@ -174,34 +157,21 @@ enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
 void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
 
-/* What their tables compare keys by. */
+/* What their table compares keys by. */
 bool subscriber_has_key(uintptr_t value, const struct tuple *key);
-bool mapping_has_key(uintptr_t value, const struct tuple *key);
-
-struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
-/* `remote` is in dst and dport. */
-enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
-			    const struct tuple *inside, const struct tuple *remote,
-			    struct mapping **mapping);
-/* One without a port of a pool, which keeps the ports of its sessions. */
-enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
-				  const struct tuple *inside, const struct tuple *outside,
-				  struct mapping **mapping);
-/* One session less; the last one takes the mapping with it. */
-void mapping_put(struct nat *nat, struct mapping *mapping);
 
 /*
  * A port for a new mapping: in one of the subscriber's blocks, else in a new one, else, where the
- * pool overloads, one in use towards other remotes. The mapping's inside is set; sets its block and
- * outside.
+ * pool overloads, one in use towards other remotes. Sets the mapping's block, and the public
+ * address and port in its host's tuple.
  */
 enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
-			      const struct tuple *remote, struct mapping *mapping);
+			      struct mapping *mapping);
 
 /* Whether the subscriber may begin a session (VERDICT_COUNT); its rate is charged. */
 enum verdict limits_outbound(struct nat *nat, struct subscriber *subscriber, uint8_t protocol);
 /* Whether an outsider may begin a session through the mapping. */
-enum verdict limits_inbound(const struct mapping *mapping);
+enum verdict limits_inbound(const struct mapping *mapping, uint8_t protocol);
 /* A session more, or less. */
 void limits_count(struct mapping *mapping, const struct session *session);
 void limits_uncount(struct mapping *mapping, const struct session *session);
@@ -217,9 +187,9 @@ void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t a
 /* portless.c */
 /* Any worker. The home of a packet from the outside without ports, or -1: nobody's. */
 int portless_home(const struct tuple *tuple);
-/* Whether a subscriber may have a mapping for this packet: VERDICT_COUNT, or why not. */
-enum verdict portless_check(const struct nat *nat, const struct subscriber *subscriber,
-			    const struct tuple *tuple);
+/* The public address for a new mapping without ports, into its host's tuple; or why not. */
+enum verdict portless_take(struct nat *nat, const struct subscriber *subscriber,
+			   struct mapping *mapping);
 /* Whether no other home has just made the same: if one has, this one must go. */
 bool portless_is_only(const struct nat *nat, const struct session *session);
 

@@ -136,15 +136,18 @@ static enum verdict take(struct nat *nat, struct subscriber *subscriber, const s
 
 static void set_outside(struct mapping *mapping, struct block *block, uint16_t port)
 {
-	mapping->block = block;
-	mapping->outside.dst = block->address->address;
-	mapping->outside.dport = rte_cpu_to_be_16(port);
+	struct tuple *outside = &mapping_host(mapping)->tuple[1];
+
+	mapping->place = block;
+	mapping->has_block = true;
+	outside->dst = block->address->address;
+	outside->dport = rte_cpu_to_be_16(port);
 }
 
 /* A port in use that is not towards the mapping's remote. */
-static bool share(struct nat *nat, const struct subscriber *subscriber, struct mapping *mapping)
+static bool share(struct nat *nat, const struct subscriber *subscriber, struct mapping *mapping,
+		  enum port_protocol protocol)
 {
-	enum port_protocol protocol = nat_port_protocol(tuple_proto(&mapping->inside));
 	uint32_t tries = 0;
 
 	for (struct block *block = subscriber->blocks; block != NULL; block = block->next) {
@@ -153,10 +156,13 @@ static bool share(struct nat *nat, const struct subscriber *subscriber, struct m
 		for (uint32_t i = 0; i < block->ports && tries < SHARE_TRIES; i++, tries++) {
 			uint16_t port = (uint16_t)(block->first_port + (start + i) % block->ports);
 
+			struct tuple outside;
+
 			set_outside(mapping, block, port);
+			outside = mapping_outside(mapping);
 			if (port_in_use(block, protocol, port) &&
 			    !is_static(block, protocol, port) &&
-			    mapping_find(nat, &mapping->outside) == NULL &&
+			    mapping_find(nat, &outside) == NULL &&
 			    port_share(block, protocol, port))
 				return true;
 		}
@@ -165,20 +171,15 @@ static bool share(struct nat *nat, const struct subscriber *subscriber, struct m
 }
 
 enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
-			      const struct tuple *remote, struct mapping *mapping)
+			      struct mapping *mapping)
 {
 	const struct pool *pool = subscriber->address->pool;
-	struct wish wish = wish_for(pool, &mapping->inside);
+	struct wish wish = wish_for(pool, &mapping_host(mapping)->tuple[0]);
 	enum verdict verdict = VERDICT_PORT_LIMIT;
 	struct block *block;
 	int32_t port;
 
-	mapping->outside = (struct tuple){
-		.proto_realm = proto_realm(tuple_proto(&mapping->inside), REALM_OUTSIDE)};
-	if (pool->overloads[wish.protocol]) {
-		mapping->outside.src = remote->dst;
-		mapping->outside.sport = remote->dport;
-	}
+	mapping->has_remote = pool->overloads[wish.protocol];
 	if (limits_ports_left(subscriber, wish.protocol)) {
 		verdict = take(nat, subscriber, &wish, &block, &port);
 		if (verdict != VERDICT_COUNT && (wish.parity || wish.range)) {
@@ -191,6 +192,7 @@ enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
 		set_outside(mapping, block, (uint16_t)port);
 		return VERDICT_COUNT;
 	}
-	return pool->overloads[wish.protocol] && share(nat, subscriber, mapping) ? VERDICT_COUNT
-										 : verdict;
+	if (!pool->overloads[wish.protocol] || !share(nat, subscriber, mapping, wish.protocol))
+		return verdict;
+	return VERDICT_COUNT;
 }

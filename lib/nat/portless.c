@@ -40,16 +40,18 @@ static bool elsewhere(const struct nat *nat, const struct tuple *outside)
 	return false;
 }
 
-enum verdict portless_check(const struct nat *nat, const struct subscriber *subscriber,
-			    const struct tuple *tuple)
+enum verdict portless_take(struct nat *nat, const struct subscriber *subscriber,
+			   struct mapping *mapping)
 {
-	struct tuple outside = tuple_inverse(tuple, REALM_OUTSIDE);
+	struct tuple *outside = &mapping_host(mapping)->tuple[1];
 
 	if (!subscriber->address->pool->config.other_protocols)
 		return VERDICT_UNKNOWN_PROTOCOL;
-	outside.dst = subscriber->address->address;
-	if (mapping_find(nat, &outside) != NULL || elsewhere(nat, &outside))
+	outside->dst = subscriber->address->address;
+	if (mapping_find(nat, outside) != NULL || elsewhere(nat, outside))
 		return VERDICT_PROTOCOL_TAKEN;
+	mapping->has_remote = true;
+	__atomic_store_n(&nat->portless, nat->portless + 1, __ATOMIC_RELAXED);
 	return VERDICT_COUNT;
 }
 

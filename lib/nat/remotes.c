@@ -51,8 +51,10 @@ void remotes_destroy(struct remotes *remotes)
 	rte_free(remotes);
 }
 
-static struct tuple remote_key(const struct tuple *outside, rte_be32_t remote)
+static struct tuple remote_key(const struct mapping *mapping, rte_be32_t remote)
 {
+	const struct tuple *outside = &mapping_host(mapping)->tuple[1];
+
 	return (struct tuple){.src = remote,
 			      .dst = outside->dst,
 			      .dport = outside->dport,
@@ -71,7 +73,7 @@ int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t addre
 
 	if (mapping->filtering != ADDRESS_DEPENDENT)
 		return 0;
-	key = remote_key(&mapping->outside, address);
+	key = remote_key(mapping, address);
 	remote = find(nat, &key);
 	if (remote == NULL) {
 		remote = slab_take(nat->remotes->slab);
@@ -94,7 +96,7 @@ void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t a
 
 	if (mapping->filtering != ADDRESS_DEPENDENT)
 		return;
-	key = remote_key(&mapping->outside, address);
+	key = remote_key(mapping, address);
 	remote = find(nat, &key);
 	if (--remote->sessions > 0)
 		return;
@@ -112,7 +114,7 @@ bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const str
 	case ADDRESS_DEPENDENT:
 		if (alg_expects(nat, mapping, tuple->src))
 			return true;
-		key = remote_key(&mapping->outside, tuple->src);
+		key = remote_key(mapping, tuple->src);
 		return find(nat, &key) != NULL;
 	default: /* it would have a session */
 		return alg_expects(nat, mapping, tuple->src);

@@ -275,19 +275,30 @@ CMD_REGISTER(subscriber_cmd);
 
 static json_t *mapping_json(const struct mapping *mapping, uint32_t now)
 {
-	json_t *json = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
-		text_protocol(tuple_proto(&mapping->outside)), "inside",
-		address_json(mapping->inside.src), "inside_port", port_json(mapping->inside.sport),
-		"outside", address_json(mapping->outside.dst), "outside_port",
-		port_json(mapping->outside.dport), "realm", (int)tuple_realm(&mapping->inside),
-		"sessions", (int)mapping->sessions, "age", (int)(now - mapping->created));
+	struct tuple inside = mapping_inside(mapping), outside = mapping_outside(mapping);
+	json_t *json =
+		json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
+			  text_protocol(tuple_proto(&outside)), "inside", address_json(inside.src),
+			  "inside_port", port_json(inside.sport), "outside",
+			  address_json(outside.dst), "outside_port", port_json(outside.dport),
+			  "realm", (int)tuple_realm(&inside), "sessions", (int)mapping->sessions,
+			  "age", (int)(now - mapping_host(mapping)->created));
 
-	if (mapping->inside.dst != 0) { /* it depends on the remote; port 0: on its address only */
-		json_object_set_new(json, "remote", address_json(mapping->inside.dst));
-		json_object_set_new(json, "remote_port", port_json(mapping->inside.dport));
+	if (inside.dst != 0) { /* it depends on the remote; port 0: on its address only */
+		json_object_set_new(json, "remote", address_json(inside.dst));
+		json_object_set_new(json, "remote_port", port_json(inside.dport));
 	}
 	return json;
+}
+
+static bool is_mapping_of(const struct mapping *mapping, rte_be32_t address, rte_be16_t port,
+			  uint8_t protocol)
+{
+	struct tuple inside = mapping_inside(mapping), outside = mapping_outside(mapping);
+
+	return tuple_proto(&outside) == protocol &&
+	       ((inside.src == address && inside.sport == port) ||
+		(outside.dst == address && outside.dport == port));
 }
 
 /* The mappings of an endpoint: of its public side, or of the inside one in any realm. */
@@ -313,14 +324,12 @@ static json_t *show_lookup(struct cmd_call *call)
 				protocol_text != NULL ? protocol_text : "");
 	list = json_array();
 	for (uint32_t home = 0; home < WORKERS_MAX && nats[home] != NULL; home++) {
-		for (uint32_t i = 0; i < slab_size(nats[home]->mappings); i++) {
-			const struct mapping *mapping = slab_at(nats[home]->mappings, i);
-			rte_be16_t wanted = rte_cpu_to_be_16((uint16_t)port);
+		for (uint32_t i = 0; i < sessions_capacity(nats[home]->sessions); i++) {
+			const struct mapping *mapping = mapping_at(nats[home], i);
 
-			if (__atomic_load_n(&mapping->live, __ATOMIC_ACQUIRE) &&
-			    tuple_proto(&mapping->outside) == protocol &&
-			    ((mapping->inside.src == address && mapping->inside.sport == wanted) ||
-			     (mapping->outside.dst == address && mapping->outside.dport == wanted)))
+			if (mapping != NULL &&
+			    is_mapping_of(mapping, address, rte_cpu_to_be_16((uint16_t)port),
+					  protocol))
 				json_array_append_new(list, mapping_json(mapping, now));
 		}
 	}

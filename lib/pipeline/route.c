@@ -46,7 +46,7 @@ static rte_be32_t planned_destination(struct pipeline *pipeline, const struct pa
 		return destination;
 	mapping = nat_mapping_for(pipeline->config.nat, &p->tuple);
 	if (mapping != NULL && nat_lets_in(nat, mapping, &p->tuple))
-		return mapping->inside.src;
+		return mapping_host(mapping)->tuple[0].src;
 	*why = mapping != NULL ? VERDICT_FILTERED : VERDICT_NO_SESSION;
 	return 0;
 }

@@ -53,7 +53,7 @@ static json_t *worker_json(const struct worker *worker)
 		(json_int_t)stats->handed_over, "taken_over", (json_int_t)stats->taken_over, "held",
 		(json_int_t)stats->held, "sessions",
 		(json_int_t)sessions_count(worker->nat->sessions), "mappings",
-		(json_int_t)slab_taken(worker->nat->mappings), "subscribers",
+		(json_int_t)nat_mappings(worker->nat), "subscribers",
 		(json_int_t)slab_taken(worker->nat->subscribers), "sessions_created",
 		(json_int_t)stats->sessions_created, "sessions_destroyed",
 		(json_int_t)stats->sessions_destroyed, "waiting_reclaim",

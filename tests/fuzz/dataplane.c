@@ -250,11 +250,10 @@ static bool all_gone(void)
 	struct pool_usage usage;
 
 	pool_usage(pool_get(0), &usage);
-	return stats.held == 0 && sessions_count(nat->sessions) == 0 &&
-	       slab_taken(nat->mappings) == 0 && slab_taken(nat->subscribers) == 0 &&
-	       reclaim_count(nat->reclaim) == 0 && usage.subscribers == 0 &&
-	       usage.blocks_taken + usage.blocks_resting == 0 && fuzz_frames_live() == 0 &&
-	       rte_mempool_in_use_count(buffers) == 0;
+	return stats.held == 0 && sessions_count(nat->sessions) == 0 && nat_mappings(nat) == 0 &&
+	       slab_taken(nat->subscribers) == 0 && reclaim_count(nat->reclaim) == 0 &&
+	       usage.subscribers == 0 && usage.blocks_taken + usage.blocks_resting == 0 &&
+	       fuzz_frames_live() == 0 && rte_mempool_in_use_count(buffers) == 0;
 }
 
 void dataplane_end(void)

@@ -276,7 +276,7 @@ static void expire(uint32_t home)
 		nat_poll(nat, (uint64_t)TURNS * TURN_MS + turn * 1000);
 	notice_expired(home, UINT32_MAX);
 	assert_int_equal(sessions_count(nat->sessions), 0);
-	assert_int_equal(slab_taken(nat->mappings), 0);
+	assert_int_equal(nat_mappings(nat), 0);
 	assert_int_equal(slab_taken(nat->subscribers), 0);
 	assert_int_equal(reclaim_count(nat->reclaim), 0);
 	assert_int_equal(stats[home].sessions_created, stats[home].sessions_destroyed);

@@ -97,7 +97,7 @@ uint32_t flow_mappings(void)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < WORKERS_MAX && nats[i] != NULL; i++)
-		n += slab_taken(nats[i]->mappings);
+		n += nat_mappings(nats[i]);
 	return n;
 }
 

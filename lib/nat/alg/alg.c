@@ -254,8 +254,9 @@ static bool expect(struct alg_call *call, uint16_t inside_port, struct alg_endpo
 
 	if (mapping == NULL)
 		return false;
-	*outside = endpoint(mapping->outside.dst, mapping->outside.dport);
-	if (mapping->keeps_ports)
+	*outside = endpoint(mapping_host(mapping)->tuple[1].dst,
+			    mapping_host(mapping)->tuple[1].dport);
+	if (mapping_keeps_ports(mapping))
 		outside->port = inside_port;
 	return true;
 }

@@ -25,20 +25,21 @@ static struct mapping *get_mapping(struct nat *nat, const struct session *sessio
 {
 	const struct mapping *own = session->owner;
 	struct mapping *mapping;
-	struct tuple key = {
-		.src = session->tuple[0].src,
-		.sport = inside_port,
-		.proto_realm = session->tuple[0].proto_realm,
-	};
+	struct tuple flow = session->tuple[0], key = {
+						       .src = flow.src,
+						       .sport = inside_port,
+						       .proto_realm = flow.proto_realm,
+					       };
 
-	if (inside_port == session->tuple[0].sport || own->keeps_ports)
+	flow.sport = inside_port;
+	if (inside_port == session->tuple[0].sport || mapping_keeps_ports(own))
 		return session->owner;
 	/* forwarded ports: the address of the one is no place for others */
-	if (own->fixed || static_of_inside(&key) != NULL)
+	if (mapping_is_fixed(own) || static_of_inside(&key) != NULL)
 		return NULL;
 	mapping = mapping_find(nat, &key);
-	if (mapping == NULL && mapping_create(nat, own->subscriber, &key, &session->tuple[0],
-					      &mapping) != VERDICT_COUNT)
+	if (mapping == NULL && mapping_create(nat, mapping_subscriber(own), &flow,
+					      ENDPOINT_INDEPENDENT, &mapping) != VERDICT_COUNT)
 		return NULL;
 	return mapping;
 }
@@ -54,7 +55,7 @@ static void hold(struct nat *nat, struct expectation *expectation, struct mappin
 	expectation->remote = remote;
 	mapping->sessions++;
 	mapping->expectations++;
-	mapping->subscriber->expectations++;
+	mapping_subscriber(mapping)->expectations++;
 	__atomic_store_n(&algs->expectations_n, algs->expectations_n + 1, __ATOMIC_RELAXED);
 }
 
@@ -72,7 +73,7 @@ struct mapping *alg_expect(struct nat *nat, const struct session *session, rte_b
 
 	/* a mapping that is not held after all takes a place in the queue */
 	if (expectation == NULL || !reclaim_has_room(nat->reclaim, 4) ||
-	    own->subscriber->expectations >= alg_settings.max_expectations_per_subscriber) {
+	    mapping_subscriber(own)->expectations >= alg_settings.max_expectations_per_subscriber) {
 		/* but what is expected already may be said again */
 		struct tuple key = {
 			.src = session->tuple[0].src,
@@ -106,7 +107,7 @@ static void let_go(struct nat *nat, struct expectation *expectation)
 	TAILQ_INSERT_TAIL(&algs->unused, expectation, link);
 	__atomic_store_n(&algs->expectations_n, algs->expectations_n - 1, __ATOMIC_RELAXED);
 	mapping->expectations--;
-	mapping->subscriber->expectations--;
+	mapping_subscriber(mapping)->expectations--;
 	mapping_put(nat, mapping);
 }
 
