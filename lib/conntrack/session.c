@@ -22,12 +22,12 @@ struct sessions {
 	uint32_t count; /* published */
 };
 
-static bool has_tuple(uintptr_t value, const struct tuple *tuple)
+/* A value of the table: the record's index, and in bit 0 which of its tuples. */
+static bool has_tuple(const void *context, uint32_t value, const struct tuple *tuple)
 {
-	uint8_t direction;
-	const struct session *session = session_of(value, &direction);
+	const struct session *record = context;
 
-	return tuple_equal(&session->tuple[direction], tuple);
+	return tuple_equal(&record[value >> 1].tuple[value & 1], tuple);
 }
 
 struct sessions *sessions_create(const struct sessions_config *config)
@@ -39,10 +39,12 @@ struct sessions *sessions_create(const struct sessions_config *config)
 	if (sessions == NULL)
 		return NULL;
 	sessions->config = *config;
-	sessions->table = table_create("sessions", 2 * n, has_tuple, config->socket);
 	sessions->wheel = wheel_create(n, 0, config->socket);
 	sessions->slab = slab_create("session", n, sizeof(struct session), config->socket);
-	if (sessions->table == NULL || sessions->wheel == NULL || sessions->slab == NULL) {
+	if (sessions->slab != NULL)
+		sessions->table = table_create("sessions", 2 * n, has_tuple,
+					       slab_at(sessions->slab, 0), config->socket);
+	if (sessions->table == NULL || sessions->wheel == NULL) {
 		sessions_destroy(sessions);
 		return NULL;
 	}
@@ -112,7 +114,7 @@ static void after_grace(void *context, void *object)
 static void remove_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
 	table_remove(sessions->table, tuple_hash(&session->tuple[direction]),
-		     (uintptr_t)session | direction);
+		     slab_index(sessions->slab, session) << 1 | direction);
 }
 
 static void reclaim_later(struct sessions *sessions, struct session *session)
@@ -130,7 +132,7 @@ static void reclaim_later(struct sessions *sessions, struct session *session)
 static int add_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
 	return table_add(sessions->table, tuple_hash(&session->tuple[direction]),
-			 (uintptr_t)session | direction);
+			 slab_index(sessions->slab, session) << 1 | direction);
 }
 
 int session_publish(struct sessions *sessions, struct session *session, uint32_t now)
@@ -219,6 +221,11 @@ struct session *sessions_at(const struct sessions *sessions, uint32_t i)
 	    !(__atomic_load_n(&session->life, __ATOMIC_ACQUIRE) & LIFE_PUBLISHED))
 		return NULL;
 	return session;
+}
+
+uint32_t session_index(const struct sessions *sessions, const struct session *session)
+{
+	return slab_index(sessions->slab, session);
 }
 
 const void *sessions_room_at(const struct sessions *sessions, uint32_t i)

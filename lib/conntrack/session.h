@@ -116,6 +116,9 @@ uint32_t sessions_capacity(const struct sessions *sessions);
 /* The session at a slot, or NULL when none is published there: to walk them all, in RCU. */
 struct session *sessions_at(const struct sessions *sessions, uint32_t i);
 
+/* Its slot. */
+uint32_t session_index(const struct sessions *sessions, const struct session *session);
+
 /* The room of the record at a slot, or NULL when it is not taken: likewise. */
 const void *sessions_room_at(const struct sessions *sessions, uint32_t i);
 
@@ -124,11 +127,24 @@ static inline struct session *session_of_room(const void *room)
 	return (struct session *)((uintptr_t)room - offsetof(struct session, room));
 }
 
-/* A table value. */
-static inline struct session *session_of(uintptr_t value, uint8_t *direction)
+/* What a value of the sessions' table stands for; NULL of TABLE_NONE. */
+static inline struct session *session_of(const struct table *table, uint32_t value,
+					 uint8_t *direction)
 {
+	struct session *record = (struct session *)(uintptr_t)table->context;
+
 	*direction = value & 1;
-	return (struct session *)(value & ~(uintptr_t)1);
+	return likely(value != TABLE_NONE) ? &record[value >> 1] : NULL;
+}
+
+/* The session that has a tuple, and which of its two that is; or NULL. */
+static inline struct session *session_find(const struct sessions *sessions,
+					   const struct tuple *tuple, uint64_t hash,
+					   uint8_t *direction)
+{
+	const struct table *table = sessions_table(sessions);
+
+	return session_of(table, table_find(table, tuple, hash), direction);
 }
 
 /* What a packet of `direction` becomes: the inverse of the other tuple. */

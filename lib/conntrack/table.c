@@ -6,13 +6,16 @@
 
 #include "table.h"
 
-/* Of a bucket's entries, so many are planned for: 94 % load. */
-#define PLANNED_NUMERATOR   15
-#define PLANNED_DENOMINATOR 2
+/* Of a bucket's ten entries, so many are planned for. */
+#define PLANNED_NUMERATOR   47
+#define PLANNED_DENOMINATOR 5
 #define BUCKETS_MIN         8
 
 /* Buckets that are looked at for room before the table counts as full. */
 #define SEARCH_MAX 512
+
+/* In an entry beside its value: it stands in its other bucket. */
+#define DISPLACED 0x80000000u
 
 static uint32_t buckets_for(uint32_t keys)
 {
@@ -25,13 +28,16 @@ size_t table_memory(uint32_t keys)
 }
 
 struct table *table_create(const char *name, uint32_t keys,
-			   bool (*equal)(uintptr_t value, const struct tuple *key), int socket)
+			   bool (*equal)(const void *context, uint32_t value,
+					 const struct tuple *key),
+			   const void *context, int socket)
 {
 	struct table *table = rte_zmalloc_socket(name, sizeof(*table), RTE_CACHE_LINE_SIZE, socket);
 
 	if (table == NULL)
 		return NULL;
 	table->equal = equal;
+	table->context = context;
 	table->buckets = buckets_for(keys);
 	table->bucket = rte_zmalloc_socket(name, table->buckets * sizeof(table->bucket[0]),
 					   RTE_CACHE_LINE_SIZE, socket);
@@ -63,37 +69,41 @@ static uint32_t first_bucket(const struct table *table, uint64_t hash)
 	return (uint32_t)(table_first(table, hash) - table->bucket);
 }
 
-static uintptr_t find_in(const struct table *table, uint32_t number, const struct tuple *key,
-			 uint16_t tag)
+static uint32_t find_in(const struct table *table, const struct table_bucket *bucket,
+			const struct tuple *key, uint16_t tag)
 {
-	const struct table_bucket *bucket = &table->bucket[number];
 	uint32_t match;
 
 	for (match = table_match(bucket, tag); match != 0; match &= match - 1) {
-		uint64_t entry =
-			__atomic_load_n(&bucket->entry[__builtin_ctz(match)], __ATOMIC_ACQUIRE);
-		uintptr_t value = table_entry_value(entry);
+		/* its tag may be of another entry meanwhile: then the key differs */
+		uint32_t value = __atomic_load_n(&bucket->entry[table_match_place(match)],
+						 __ATOMIC_RELAXED) &
+				 TABLE_VALUE_MAX;
 
-		/* it may have gone since the match */
-		if (entry >> TABLE_TAG_SHIFT == tag && table->equal(value, key))
+		if (table->equal(table->context, value, key))
 			return value;
 	}
-	return 0;
+	return TABLE_NONE;
 }
 
-uintptr_t table_find(const struct table *table, const struct tuple *key, uint64_t hash)
+uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t hash)
 {
-	uint32_t first = first_bucket(table, hash), moves;
+	const struct table_bucket *first = table_first(table, hash);
 	uint16_t tag = table_tag(hash);
-	uintptr_t value;
+	uint32_t value, moves;
 
 	do {
 		moves = __atomic_load_n(&table->moves, __ATOMIC_ACQUIRE);
 		value = find_in(table, first, key, tag);
-		if (value == 0)
-			value = find_in(table, other_bucket(table, first, tag), key, tag);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (value == 0 && __atomic_load_n(&table->moves, __ATOMIC_RELAXED) != moves);
+		if (value == TABLE_NONE &&
+		    __atomic_load_n(&first->elsewhere, __ATOMIC_ACQUIRE) != 0) {
+			uint32_t other = other_bucket(table, first_bucket(table, hash), tag);
+
+			value = find_in(table, &table->bucket[other], key, tag);
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		}
+	} while (value == TABLE_NONE && __atomic_load_n(&table->moves, __ATOMIC_RELAXED) != moves);
 	return value;
 }
 
@@ -104,12 +114,44 @@ static int32_t free_place(const struct table_bucket *bucket)
 {
 	uint32_t match = table_match(bucket, 0);
 
-	return match != 0 ? __builtin_ctz(match) : -1;
+	return match != 0 ? (int32_t)table_match_place(match) : -1;
 }
 
-static void set(struct table *table, uint32_t bucket, int32_t place, uint64_t entry)
+/* An entry appears whole: who sees the tag sees the value, or another one later. */
+static void put(struct table_bucket *bucket, int32_t place, uint16_t tag, uint32_t entry)
 {
-	__atomic_store_n(&table->bucket[bucket].entry[place], entry, __ATOMIC_RELEASE);
+	__atomic_store_n(&bucket->entry[place], entry, __ATOMIC_RELAXED);
+	__atomic_store_n(&bucket->tag[place], tag, __ATOMIC_RELEASE);
+}
+
+static void take_out(struct table_bucket *bucket, int32_t place)
+{
+	__atomic_store_n(&bucket->tag[place], 0, __ATOMIC_RELEASE);
+	/* no value is written here before readers can see that the tag has gone */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void add_elsewhere(struct table *table, uint32_t bucket, int32_t n)
+{
+	uint16_t *elsewhere = &table->bucket[bucket].elsewhere;
+
+	__atomic_store_n(elsewhere, (uint16_t)(*elsewhere + n), __ATOMIC_RELEASE);
+}
+
+/* Moves an entry to a free place in its other bucket. */
+static void move(struct table *table, uint32_t from, int32_t from_place, uint32_t to,
+		 int32_t to_place)
+{
+	uint16_t tag = table->bucket[from].tag[from_place];
+	uint32_t entry = table->bucket[from].entry[from_place];
+
+	if (!(entry & DISPLACED))
+		add_elsewhere(table, from, 1);
+	put(&table->bucket[to], to_place, tag, entry ^ DISPLACED);
+	__atomic_store_n(&table->moves, table->moves + 1, __ATOMIC_RELEASE);
+	take_out(&table->bucket[from], from_place);
+	if (entry & DISPLACED)
+		add_elsewhere(table, to, -1);
 }
 
 /* A bucket that an entry of another one, its parent, may move to. */
@@ -139,9 +181,7 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 			break;
 		for (uint8_t i = 0; i < TABLE_WAYS && n < SEARCH_MAX; i++, n++)
 			node[n] = (struct node){
-				.bucket =
-					other_bucket(table, node[at].bucket,
-						     (uint16_t)(from->entry[i] >> TABLE_TAG_SHIFT)),
+				.bucket = other_bucket(table, node[at].bucket, from->tag[i]),
 				.parent = (int16_t)at,
 				.place = i,
 			};
@@ -150,10 +190,7 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 		return -ENOSPC;
 	/* from the free place back to the root, each entry moves on */
 	for (; node[at].parent >= 0; at = node[at].parent) {
-		uint32_t source = node[node[at].parent].bucket;
-
-		set(table, node[at].bucket, free, table->bucket[source].entry[node[at].place]);
-		__atomic_store_n(&table->moves, table->moves + 1, __ATOMIC_RELEASE);
+		move(table, node[node[at].parent].bucket, node[at].place, node[at].bucket, free);
 		free = node[at].place;
 	}
 	*bucket = node[at].bucket;
@@ -161,29 +198,52 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 	return 0;
 }
 
-int table_add(struct table *table, uint64_t hash, uintptr_t value)
+int table_add(struct table *table, uint64_t hash, uint32_t value)
 {
-	uint32_t bucket = first_bucket(table, hash);
+	uint32_t first = first_bucket(table, hash), bucket = first;
+	int32_t place = free_place(&table->bucket[first]);
 	uint16_t tag = table_tag(hash);
-	int32_t place = free_place(&table->bucket[bucket]);
 
-	if (unlikely(place < 0) &&
-	    make_room(table, bucket, other_bucket(table, bucket, tag), &bucket, &place) != 0)
-		return -ENOSPC;
-	set(table, bucket, place, (uint64_t)tag << TABLE_TAG_SHIFT | value);
+	RTE_ASSERT(value <= TABLE_VALUE_MAX);
+	if (unlikely(place < 0)) {
+		uint32_t other = other_bucket(table, first, tag);
+
+		if (make_room(table, first, other, &bucket, &place) != 0)
+			return -ENOSPC;
+		if (bucket != first) {
+			add_elsewhere(table, first, 1);
+			value |= DISPLACED;
+		}
+	}
+	put(&table->bucket[bucket], place, tag, value);
 	return 0;
 }
 
-void table_remove(struct table *table, uint64_t hash, uintptr_t value)
+/* Takes the entry out of the bucket, if it is there. */
+static bool remove_from(struct table *table, uint32_t bucket, uint16_t tag, uint32_t entry)
 {
-	uint16_t tag = table_tag(hash);
-	uint64_t entry = (uint64_t)tag << TABLE_TAG_SHIFT | value;
-	uint32_t bucket = first_bucket(table, hash);
+	uint32_t match;
 
-	for (int tries = 0; tries < 2; tries++, bucket = other_bucket(table, bucket, tag)) {
-		for (int32_t i = 0; i < TABLE_WAYS; i++)
-			if (table->bucket[bucket].entry[i] == entry)
-				return set(table, bucket, i, 0);
+	for (match = table_match(&table->bucket[bucket], tag); match != 0; match &= match - 1) {
+		int32_t place = (int32_t)table_match_place(match);
+
+		if (table->bucket[bucket].entry[place] == entry) {
+			take_out(&table->bucket[bucket], place);
+			return true;
+		}
 	}
-	RTE_ASSERT(false);
+	return false;
+}
+
+void table_remove(struct table *table, uint64_t hash, uint32_t value)
+{
+	uint32_t first = first_bucket(table, hash);
+	uint16_t tag = table_tag(hash);
+
+	if (remove_from(table, first, tag, value))
+		return;
+	if (remove_from(table, other_bucket(table, first, tag), tag, value | DISPLACED))
+		add_elsewhere(table, first, -1);
+	else
+		RTE_ASSERT(false);
 }

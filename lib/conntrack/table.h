@@ -3,6 +3,7 @@
 #define WEIR_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_common.h>
@@ -15,47 +16,60 @@
 #include "tuple.h"
 
 /*
- * A cuckoo hash table from tuples to records. It holds no keys: an entry is a value (a record's
- * address, and what the owner likes in bit 0) beside 16 bits of the key's hash, and the key is
+ * A cuckoo hash table from tuples to 31-bit values (a record's index, and what the owner likes in
+ * bit 0). It holds no keys: an entry is a value beside 16 bits of the key's hash, and the key is
  * compared where it lies, in the record, which the caller is about to read anyway. So a bucket of
- * eight entries is one cache line, a look-up touches that and the record, and a table costs 8.5
- * bytes a key. (rte_hash, which this stands in for, has a bucket, a key store and the record to
- * touch, and 44 to 48 bytes a key: tests/bench/README.md.)
+ * ten entries is one cache line, a look-up touches that and the record, and a table costs 6.8 bytes
+ * a key. (rte_hash, which this stands in for, has a bucket, a key store and the record to touch,
+ * and 44 to 48 bytes a key: tests/bench/README.md.)
  *
  * One writer, the home worker; any worker and the control thread look up at any time, lock-free. A
  * reader may hold a value after it was removed, so the record, its key included, stays as it is
  * until an RCU grace period has passed; the entry itself is free at once.
  *
- * An entry stands in one of two buckets: the first, which the hash gives, or the other, which first
- * bucket and tag give together, so that entries move without a look at their records. A full bucket
- * makes room by moving entries to their other buckets: first the copy, then `moves` goes up, then
- * the old place is reused. A reader that finds nothing while `moves` changed looks again.
+ * An entry stands in one of two buckets: its first, which the hash gives, or the other, which
+ * first bucket and tag give together, so that entries move without a look at their records. A full
+ * bucket makes room by moving entries to their other buckets: first the copy, then `moves` goes up,
+ * then the old place is reused. A reader that finds nothing while `moves` changed looks again. A
+ * bucket knows how many of its entries stand elsewhere, mostly none: then it is all there is to
+ * look at for a key that is not there.
  */
-#define TABLE_WAYS 8
+#define TABLE_WAYS 10
 
 struct table_bucket {
-	uint64_t entry[TABLE_WAYS]; /* 0: free */
+	uint16_t tag[TABLE_WAYS]; /* 0: free */
+	uint16_t elsewhere;       /* entries whose first bucket this is, but stand in their other */
+	uint16_t unused;
+	uint32_t entry[TABLE_WAYS];
 } __rte_cache_aligned;
+
+_Static_assert(sizeof(struct table_bucket) == 64, "a bucket is one cache line");
+
+#define TABLE_VALUE_MAX 0x7fffffffu
+#define TABLE_NONE      UINT32_MAX /* no value */
 
 struct table {
 	uint32_t buckets;
-	/* Whether a value's record has this key. */
-	bool (*equal)(uintptr_t value, const struct tuple *key);
+	/* Whether a value's record has this key; `context` is table_create()'s. */
+	bool (*equal)(const void *context, uint32_t value, const struct tuple *key);
+	const void *context;
 	struct table_bucket *bucket;
 	uint32_t moves __rte_cache_aligned; /* by the writer */
 };
 
 /* Room for `keys` keys. NULL: out of memory. */
 struct table *table_create(const char *name, uint32_t keys,
-			   bool (*equal)(uintptr_t value, const struct tuple *key), int socket);
+			   bool (*equal)(const void *context, uint32_t value,
+					 const struct tuple *key),
+			   const void *context, int socket);
 void table_destroy(struct table *table);
 /* Bytes that a table for so many keys takes. */
 size_t table_memory(uint32_t keys);
 
 /* ---- any reader ---- */
 
-/* The value, or 0: no such key. */
-uintptr_t table_find(const struct table *table, const struct tuple *key, uint64_t hash);
+/* The value, or TABLE_NONE: no such key. */
+uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t hash);
 
 /*
  * For many look-ups at once, past the cache: first prefetch all, then guess all and prefetch what
@@ -71,58 +85,52 @@ static inline void table_prefetch(const struct table *table, uint64_t hash)
 	rte_prefetch0(table_first(table, hash));
 }
 
-#define TABLE_TAG_SHIFT 48
-
 /* Never 0, which a free entry has. */
 static inline uint16_t table_tag(uint64_t hash)
 {
 	return (uint16_t)(hash | 0x8000);
 }
 
-/* A bit for each entry with the tag. */
+/* A bit for each entry with the tag; of two bits, the lower. */
 static inline uint32_t table_match(const struct table_bucket *bucket, uint16_t tag)
 {
-#ifdef __AVX2__
-	const __m256i *half = (const __m256i *)bucket->entry;
-	__m256i wanted = _mm256_set1_epi16((short)tag);
-	/* the sign of a 64-bit lane is that of its highest 16 bits: the tag's */
-	__m256i low = _mm256_cmpeq_epi16(_mm256_load_si256(&half[0]), wanted);
-	__m256i high = _mm256_cmpeq_epi16(_mm256_load_si256(&half[1]), wanted);
-
-	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(low)) |
-	       (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(high)) << 4;
-#else
 	uint32_t match = 0;
 
+#ifdef __AVX2__
+	__m256i tags = _mm256_load_si256((const __m256i *)bucket->tag);
+
+	match = (uint32_t)_mm256_movemask_epi8(
+		_mm256_cmpeq_epi16(tags, _mm256_set1_epi16((short)tag)));
+#else
 	for (uint32_t i = 0; i < TABLE_WAYS; i++)
-		match |= (uint32_t)(bucket->entry[i] >> TABLE_TAG_SHIFT == tag) << i;
-	return match;
+		match |= (uint32_t)(bucket->tag[i] == tag) << 2 * i;
 #endif
+	return match & 0x55555;
 }
 
-static inline uintptr_t table_entry_value(uint64_t entry)
+static inline uint32_t table_match_place(uint32_t match)
 {
-	return (uintptr_t)(entry & ((UINT64_C(1) << TABLE_TAG_SHIFT) - 1));
+	return (uint32_t)__builtin_ctz(match) / 2;
 }
 
-/* The value that the key most likely has, or 0. */
-static inline uintptr_t table_guess(const struct table *table, uint64_t hash)
+/* The value that the key most likely has, or TABLE_NONE. */
+static inline uint32_t table_guess(const struct table *table, uint64_t hash)
 {
 	const struct table_bucket *bucket = table_first(table, hash);
 	uint32_t match = table_match(bucket, table_tag(hash));
 
 	if (unlikely(match == 0))
-		return 0;
-	return table_entry_value(
-		__atomic_load_n(&bucket->entry[__builtin_ctz(match)], __ATOMIC_ACQUIRE));
+		return TABLE_NONE;
+	return __atomic_load_n(&bucket->entry[table_match_place(match)], __ATOMIC_RELAXED) &
+	       TABLE_VALUE_MAX;
 }
 
 /* ---- the writer ---- */
 
 /* The key must not be there. 0, or -ENOSPC. */
-int table_add(struct table *table, uint64_t hash, uintptr_t value);
+int table_add(struct table *table, uint64_t hash, uint32_t value);
 
 /* Takes out this very value of the key with this hash; it is there. */
-void table_remove(struct table *table, uint64_t hash, uintptr_t value);
+void table_remove(struct table *table, uint64_t hash, uint32_t value);
 
 #endif

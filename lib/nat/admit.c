@@ -35,15 +35,18 @@ static enum verdict may_begin(const struct packet *p)
 static bool is_taken(const struct nat *nat, const struct mapping *mapping,
 		     const struct session *session)
 {
-	const struct table *table = sessions_table(nat->sessions);
 
 	const struct block *block = mapping_block(mapping);
 
 	if (block != NULL && pool_address_statics(block->address) == POOL_STATIC_NONE)
 		return false;
-	for (int i = 0; i < 2; i++)
-		if (table_find(table, &session->tuple[i], tuple_hash(&session->tuple[i])) != 0)
+	for (int i = 0; i < 2; i++) {
+		uint8_t direction;
+
+		if (session_find(nat->sessions, &session->tuple[i], tuple_hash(&session->tuple[i]),
+				 &direction) != NULL)
 			return true;
+	}
 	return false;
 }
 
@@ -305,16 +308,13 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	const struct static_entry *entry;
 	enum verdict verdict = may_begin(p);
 	struct subscriber *subscriber = NULL;
-	uintptr_t value;
 
 	if (verdict != VERDICT_COUNT)
 		return verdict;
 	/* an earlier packet of the burst may have made the session */
-	value = table_find(sessions_table(nat->sessions), &p->tuple, p->hash);
-	if (value != 0) {
-		p->session = session_of(value, &p->direction);
+	p->session = session_find(nat->sessions, &p->tuple, p->hash, &p->direction);
+	if (p->session != NULL)
 		return VERDICT_COUNT;
-	}
 	/* what is undone below, and the session's own failure, need room */
 	if (!reclaim_has_room(nat->reclaim, 4))
 		return VERDICT_TABLE_FULL;

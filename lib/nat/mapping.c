@@ -104,7 +104,7 @@ bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2])
 
 /* ---- the table ---- */
 
-/* A value: the record, and in bit 0 which of its keys. */
+/* A value: the host's index, and in bit 0 which of the keys. */
 enum side { INSIDE, OUTSIDE };
 
 static struct tuple key_of(const struct mapping *mapping, enum side side)
@@ -112,21 +112,30 @@ static struct tuple key_of(const struct mapping *mapping, enum side side)
 	return side == INSIDE ? mapping_inside(mapping) : mapping_outside(mapping);
 }
 
-static struct mapping *mapping_of(uintptr_t value)
+static uint32_t value_of(const struct nat *nat, const struct mapping *mapping, enum side side)
 {
-	return (struct mapping *)(value & ~(uintptr_t)1);
+	return session_index(nat->sessions, mapping_host(mapping)) << 1 | side;
 }
 
-bool mapping_has_key(uintptr_t value, const struct tuple *key)
+static struct mapping *mapping_of(const void *records, uint32_t value)
 {
-	struct tuple own = key_of(mapping_of(value), value & 1);
+	struct session *record = (struct session *)(uintptr_t)records;
+
+	return (struct mapping *)record[value >> 1].room;
+}
+
+bool mapping_has_key(const void *context, uint32_t value, const struct tuple *key)
+{
+	struct tuple own = key_of(mapping_of(context, value), value & 1);
 
 	return tuple_equal(&own, key);
 }
 
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
 {
-	return mapping_of(table_find(nat->mapping_table, key, tuple_hash(key)));
+	uint32_t value = table_find(nat->mapping_table, key, tuple_hash(key));
+
+	return value != TABLE_NONE ? mapping_of(nat->mapping_table->context, value) : NULL;
 }
 
 struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind,
@@ -142,14 +151,14 @@ static int add_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
 	struct tuple key = key_of(mapping, side);
 
-	return table_add(nat->mapping_table, tuple_hash(&key), (uintptr_t)mapping | side);
+	return table_add(nat->mapping_table, tuple_hash(&key), value_of(nat, mapping, side));
 }
 
 static void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
 	struct tuple key = key_of(mapping, side);
 
-	table_remove(nat->mapping_table, tuple_hash(&key), (uintptr_t)mapping | side);
+	table_remove(nat->mapping_table, tuple_hash(&key), value_of(nat, mapping, side));
 }
 
 const struct mapping *mapping_at(const struct nat *nat, uint32_t i)

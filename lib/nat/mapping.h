@@ -85,7 +85,7 @@ struct tuple mapping_outside(const struct mapping *mapping);
 bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2]);
 
 /* What the table of mappings compares keys by. */
-bool mapping_has_key(uintptr_t value, const struct tuple *key);
+bool mapping_has_key(const void *context, uint32_t value, const struct tuple *key);
 
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
 

@@ -55,13 +55,16 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		.ended = session_ended,
 		.context = nat,
 	});
-	nat->mapping_table = table_create("mappings", 2 * sessions, mapping_has_key, socket);
+	if (nat->sessions != NULL)
+		nat->mapping_table = table_create("mappings", 2 * sessions, mapping_has_key,
+						  sessions_table(nat->sessions)->context, socket);
 	if (pools_filter_by(ADDRESS_DEPENDENT))
 		nat->remotes = remotes_create(sessions, socket);
-	nat->subscriber_table =
-		table_create("subscribers", subscribers, subscriber_has_key, socket);
 	nat->subscribers =
 		slab_create("subscriber", subscribers, sizeof(struct subscriber), socket);
+	if (nat->subscribers != NULL)
+		nat->subscriber_table = table_create("subscribers", subscribers, subscriber_has_key,
+						     slab_at(nat->subscribers, 0), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
 	nat->algs = algs_create(socket);
 	nat->refused = refused_create(socket);

@@ -158,7 +158,7 @@ void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
 
 /* What their table compares keys by. */
-bool subscriber_has_key(uintptr_t value, const struct tuple *key);
+bool subscriber_has_key(const void *context, uint32_t value, const struct tuple *key);
 
 /*
  * A port for a new mapping: in one of the subscriber's blocks, else in a new one, else, where the

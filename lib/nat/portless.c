@@ -17,12 +17,13 @@ int portless_home(const struct tuple *tuple)
 {
 	uint32_t first = home_of_subscriber(tuple->dst);
 	uint64_t hash = tuple_hash(tuple);
+	uint8_t direction;
 
 	for (uint32_t i = 0; i < home_workers; i++) {
 		uint32_t home = (first + i) % home_workers;
 
 		if (__atomic_load_n(&nats[home]->portless, __ATOMIC_RELAXED) != 0 &&
-		    table_find(sessions_table(nats[home]->sessions), tuple, hash) != 0)
+		    session_find(nats[home]->sessions, tuple, hash, &direction) != NULL)
 			return (int)home;
 	}
 	return -1;
@@ -32,10 +33,11 @@ int portless_home(const struct tuple *tuple)
 static bool elsewhere(const struct nat *nat, const struct tuple *outside)
 {
 	uint64_t hash = tuple_hash(outside);
+	uint8_t direction;
 
 	for (uint32_t home = 0; home < home_workers; home++)
 		if (home != nat->home &&
-		    table_find(sessions_table(nats[home]->sessions), outside, hash) != 0)
+		    session_find(nats[home]->sessions, outside, hash, &direction) != NULL)
 			return true;
 	return false;
 }

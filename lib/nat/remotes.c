@@ -21,9 +21,11 @@ struct remotes {
 	struct slab *slab;
 };
 
-static bool has_key(uintptr_t value, const struct tuple *key)
+static bool has_key(const void *context, uint32_t value, const struct tuple *key)
 {
-	return tuple_equal(&((const struct remote *)value)->key, key);
+	const struct remote *record = context;
+
+	return tuple_equal(&record[value].key, key);
 }
 
 struct remotes *remotes_create(uint32_t n, int socket)
@@ -33,9 +35,11 @@ struct remotes *remotes_create(uint32_t n, int socket)
 
 	if (remotes == NULL)
 		return NULL;
-	remotes->table = table_create("remotes", n, has_key, socket);
 	remotes->slab = slab_create("remote", n, sizeof(struct remote), socket);
-	if (remotes->table == NULL || remotes->slab == NULL) {
+	if (remotes->slab != NULL)
+		remotes->table =
+			table_create("remotes", n, has_key, slab_at(remotes->slab, 0), socket);
+	if (remotes->table == NULL) {
 		remotes_destroy(remotes);
 		return NULL;
 	}
@@ -63,7 +67,7 @@ static struct tuple remote_key(const struct mapping *mapping, rte_be32_t remote)
 
 static struct remote *find(const struct nat *nat, const struct tuple *key)
 {
-	return (struct remote *)table_find(nat->remotes->table, key, tuple_hash(key));
+	return slab_at(nat->remotes->slab, table_find(nat->remotes->table, key, tuple_hash(key)));
 }
 
 int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t address)
@@ -80,7 +84,8 @@ int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t addre
 		if (remote == NULL)
 			return -ENOSPC;
 		*remote = (struct remote){.key = key};
-		if (table_add(nat->remotes->table, tuple_hash(&key), (uintptr_t)remote) != 0) {
+		if (table_add(nat->remotes->table, tuple_hash(&key),
+			      slab_index(nat->remotes->slab, remote)) != 0) {
 			slab_give(nat->remotes->slab, remote);
 			return -ENOSPC;
 		}
@@ -100,7 +105,7 @@ void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t a
 	remote = find(nat, &key);
 	if (--remote->sessions > 0)
 		return;
-	table_remove(nat->remotes->table, tuple_hash(&key), (uintptr_t)remote);
+	table_remove(nat->remotes->table, tuple_hash(&key), slab_index(nat->remotes->slab, remote));
 	slab_give(nat->remotes->slab, remote);
 }
 

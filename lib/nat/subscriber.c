@@ -22,7 +22,8 @@ static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
 	subscriber->key = *key;
 	subscriber->created = clock_seconds(nat->now_ms);
 	subscriber->address = address;
-	if (table_add(nat->subscriber_table, tuple_hash(key), (uintptr_t)subscriber) != 0) {
+	if (table_add(nat->subscriber_table, tuple_hash(key),
+		      slab_index(nat->subscribers, subscriber)) != 0) {
 		slab_give(nat->subscribers, subscriber);
 		return VERDICT_TABLE_FULL;
 	}
@@ -34,14 +35,16 @@ static enum verdict subscriber_create(struct nat *nat, const struct tuple *key,
 	return VERDICT_COUNT;
 }
 
-bool subscriber_has_key(uintptr_t value, const struct tuple *key)
+bool subscriber_has_key(const void *context, uint32_t value, const struct tuple *key)
 {
-	return tuple_equal(&((const struct subscriber *)value)->key, key);
+	const struct subscriber *record = context;
+
+	return tuple_equal(&record[value].key, key);
 }
 
 static struct subscriber *find(const struct nat *nat, const struct tuple *key)
 {
-	return (struct subscriber *)table_find(nat->subscriber_table, key, tuple_hash(key));
+	return slab_at(nat->subscribers, table_find(nat->subscriber_table, key, tuple_hash(key)));
 }
 
 enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
@@ -112,7 +115,8 @@ static void subscriber_end(struct nat *nat, struct subscriber *subscriber)
 		.context = nat,
 	};
 
-	table_remove(nat->subscriber_table, tuple_hash(&subscriber->key), (uintptr_t)subscriber);
+	table_remove(nat->subscriber_table, tuple_hash(&subscriber->key),
+		     slab_index(nat->subscribers, subscriber));
 	subscriber->live = false;
 	pool_address_leave(subscriber->address);
 	reclaim_add(nat->reclaim, &item);

@@ -57,9 +57,7 @@ void withdraw_poll(struct nat *nat)
 		if (!reclaim_has_room(nat->reclaim, 2) ||
 		    rte_ring_sc_dequeue_elem(nat->withdrawn, &tuple, sizeof(tuple)) != 0)
 			return;
-		session = session_of(
-			table_find(sessions_table(nat->sessions), &tuple, tuple_hash(&tuple)),
-			&direction);
+		session = session_find(nat->sessions, &tuple, tuple_hash(&tuple), &direction);
 		if (session != NULL && !has_passed(session))
 			session_end(nat->sessions, session);
 	}

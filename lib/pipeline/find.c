@@ -16,7 +16,7 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
 
-		p->session = session_of(table_guess(table, p->hash), &p->direction);
+		p->session = session_of(table, table_guess(table, p->hash), &p->direction);
 		rte_prefetch0(p->session);
 		rte_prefetch0(&p->session->packets);
 	}
@@ -26,7 +26,8 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 		if (likely(p->session != NULL &&
 			   tuple_equal(&p->session->tuple[p->direction], &p->tuple)))
 			continue;
-		p->session = session_of(table_find(table, &p->tuple, p->hash), &p->direction);
+		p->session =
+			session_of(table, table_find(table, &p->tuple, p->hash), &p->direction);
 	}
 }
 
@@ -59,11 +60,10 @@ static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
 void find_session(struct packet *p)
 {
 	int home = nat_home_of(&p->tuple);
-	uintptr_t value = 0;
 
-	if (home >= 0)
-		value = table_find(sessions_table(nats[home]->sessions), &p->tuple, p->hash);
-	p->session = session_of(value, &p->direction);
+	p->session = home >= 0
+			     ? session_find(nats[home]->sessions, &p->tuple, p->hash, &p->direction)
+			     : NULL;
 }
 
 /* The session that an ICMP error is about. */

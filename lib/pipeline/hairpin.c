@@ -35,11 +35,11 @@ static void as_from_outside(const struct packet *p, struct packet *half)
 /* Whether the destination half has a session. */
 static bool find_second(struct burst *burst, const struct packet *p, struct packet *half, int home)
 {
-	const struct table *table = sessions_table(nats[home]->sessions);
-	uintptr_t value = table_find(table, &half->tuple, half->hash);
+	struct session *session =
+		session_find(nats[home]->sessions, &half->tuple, half->hash, &half->direction);
 
-	burst->second[p - burst->packet] = session_of(value, &half->direction);
-	return value != 0;
+	burst->second[p - burst->packet] = session;
+	return session != NULL;
 }
 
 /*

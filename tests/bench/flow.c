@@ -207,13 +207,14 @@ static void learn(struct flow *flow, const struct flows *flows, const struct wor
 			    .sport = flow->inside_port,
 			    .dport = flow->remote_port,
 			    .proto_realm = proto_realm(flows->frames->proto, 1)};
-	uintptr_t value = table_find(sessions_table(worker->nat->sessions), &key, tuple_hash(&key));
 	uint8_t direction;
+	const struct session *session =
+		session_find(worker->nat->sessions, &key, tuple_hash(&key), &direction);
 
-	if (value == 0)
+	if (session == NULL)
 		world_die("a flow has no session");
-	flow->public = session_of(value, &direction)->tuple[1].dst;
-	flow->public_port = session_of(value, &direction)->tuple[1].dport;
+	flow->public = session->tuple[1].dst;
+	flow->public_port = session->tuple[1].dport;
 }
 
 /* One frame of each of up to a burst of flows. */

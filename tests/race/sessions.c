@@ -106,13 +106,15 @@ static void forget(uint32_t me, uint32_t key)
 /* The session is in the table under both tuples, or under neither. */
 static bool is_there(uint32_t me, const struct live *mine)
 {
-	const struct table *table = sessions_table(nats[me]->sessions);
 	bool there = true;
 
 	for (uint32_t i = 0; i < 2; i++) {
-		uintptr_t value = table_find(table, &mine->tuple[i], tuple_hash(&mine->tuple[i]));
+		uint8_t direction;
+		const struct session *session =
+			session_find(nats[me]->sessions, &mine->tuple[i],
+				     tuple_hash(&mine->tuple[i]), &direction);
 
-		there = there && value == ((uintptr_t)mine->session | i);
+		there = there && session == mine->session && direction == i;
 	}
 	return there;
 }
@@ -152,17 +154,17 @@ static void change(uint32_t me, struct random *random, uint64_t now_ms)
 /* ---- any reader ---- */
 
 /* Whatever is found must be whole, the key's own, and keep its port while it is looked at. */
-static void check_found(uint32_t me, uint32_t home, const struct tuple *key, uintptr_t value)
+static void check_found(uint32_t me, uint32_t home, const struct tuple *key,
+			const struct session *session, uint8_t direction)
 {
-	const struct table *table = sessions_table(nats[home]->sessions);
-	uint8_t direction;
-	const struct session *session = session_of(value, &direction);
 	struct tuple reply = session->tuple[1], translated = tuple_inverse(&reply, 0);
-	uintptr_t back = table_find(table, &reply, tuple_hash(&reply));
+	uint8_t back_direction;
+	const struct session *back =
+		session_find(nats[home]->sessions, &reply, tuple_hash(&reply), &back_direction);
 
 	seen[me].found++;
 	seen[me].foreign += direction != 0 || !tuple_equal(&session->tuple[0], key);
-	seen[me].foreign += back != 0 && back != ((uintptr_t)session | 1);
+	seen[me].foreign += back != NULL && (back != session || back_direction != 1);
 	seen[me].partial += session->l3_delta != rewrite_l3_delta(key, &translated) ||
 			    session->owner == NULL || session->home != home;
 	seen[me].homeless += nat_home_of(&reply) != (int)home;
@@ -175,7 +177,7 @@ static void look(uint32_t me, struct random *random)
 	const struct table *table = sessions_table(nats[home]->sessions);
 	struct tuple key[BURST_MAX];
 	uint64_t hash[BURST_MAX];
-	uintptr_t value[BURST_MAX];
+	uint32_t guess[BURST_MAX];
 
 	for (uint32_t i = 0; i < BURST_MAX; i++) {
 		key[i] = key_of(home, random_below(random, KEYS));
@@ -183,15 +185,15 @@ static void look(uint32_t me, struct random *random)
 		table_prefetch(table, hash[i]);
 	}
 	for (uint32_t i = 0; i < BURST_MAX; i++)
-		value[i] = table_guess(table, hash[i]);
+		guess[i] = table_guess(table, hash[i]);
 	for (uint32_t i = 0; i < BURST_MAX; i++) {
 		uint8_t direction;
-		const struct session *session = session_of(value[i], &direction);
+		const struct session *session = session_of(table, guess[i], &direction);
 
 		if (session == NULL || !tuple_equal(&session->tuple[direction], &key[i]))
-			value[i] = table_find(table, &key[i], hash[i]);
-		if (value[i] != 0)
-			check_found(me, home, &key[i], value[i]);
+			session = session_find(nats[home]->sessions, &key[i], hash[i], &direction);
+		if (session != NULL)
+			check_found(me, home, &key[i], session, direction);
 	}
 }
 

@@ -143,8 +143,7 @@ const struct session *flow_session(const struct frame_spec *spec)
 	const struct nat *nat = nats[home_of_subscriber(key.src)];
 	uint8_t direction;
 
-	return session_of(table_find(sessions_table(nat->sessions), &key, tuple_hash(&key)),
-			  &direction);
+	return session_find(nat->sessions, &key, tuple_hash(&key), &direction);
 }
 
 const char *flow_state(const struct frame_spec *spec)

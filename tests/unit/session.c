@@ -97,8 +97,7 @@ static struct session *publish(uint32_t i, uint8_t proto, uint32_t now)
 
 static struct session *find(const struct tuple *tuple, uint8_t *direction)
 {
-	return session_of(table_find(sessions_table(sessions), tuple, tuple_hash(tuple)),
-			  direction);
+	return session_find(sessions, tuple, tuple_hash(tuple), direction);
 }
 
 static bool is_found(uint32_t i, uint8_t proto)
