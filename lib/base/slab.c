@@ -47,6 +47,13 @@ void *slab_take(struct slab *slab)
 	return slab->records + slab->free[--slab->free_n] * slab->size;
 }
 
+void *slab_next(const struct slab *slab, uint32_t i)
+{
+	if (i >= slab->free_n)
+		return NULL;
+	return slab->records + slab->free[slab->free_n - 1 - i] * slab->size;
+}
+
 void slab_give(struct slab *slab, void *record)
 {
 	slab->free[slab->free_n++] = slab_index(slab, record);

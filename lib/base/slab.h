@@ -19,6 +19,9 @@ void slab_destroy(struct slab *slab);
 void *slab_take(struct slab *slab);
 void slab_give(struct slab *slab, void *record);
 
+/* The record that the i-th call of slab_take() from now, from 0, will give; or NULL. */
+void *slab_next(const struct slab *slab, uint32_t i);
+
 uint32_t slab_index(const struct slab *slab, const void *record);
 void *slab_at(const struct slab *slab, uint32_t index); /* NULL past the end */
 uint32_t slab_taken(const struct slab *slab);

@@ -72,6 +72,16 @@ struct session *session_new(struct sessions *sessions)
 	return session;
 }
 
+void session_prefetch(const struct sessions *sessions, uint32_t i)
+{
+	const struct session *session = slab_next(sessions->slab, i);
+
+	if (session == NULL)
+		return;
+	rte_prefetch0_write(session);
+	rte_prefetch0_write(&session->packets);
+}
+
 void *session_take_room(struct session *session)
 {
 	__atomic_store_n(&session->life, LIFE_ROOM, __ATOMIC_RELEASE);
@@ -165,19 +175,39 @@ void session_end(struct sessions *sessions, struct session *session)
 	sessions->config.ended(sessions->config.context, session);
 }
 
-/* The wheel gave it: ends it, or puts it back for when it may end next. */
-static void check(struct sessions *sessions, struct session *session, uint32_t now)
+/* Seconds until it may end; 0: now. They are rounded down: never early. */
+static uint32_t left(const struct session *session, uint32_t now)
 {
 	uint32_t timeout = session_timeout(session);
 	uint32_t idle = session_idle(session, now);
 
+	return idle > timeout ? 0 : timeout - idle + 1;
+}
+
+/* The wheel gave it: ends it, or puts it back for when it may end next. */
+static void check(struct sessions *sessions, struct session *session, uint32_t now)
+{
+	uint32_t seconds;
+
 	if (!(session->life & LIFE_PUBLISHED))
 		return let_go(sessions, session, LIFE_WHEEL);
-	if (idle > timeout) { /* seconds are rounded down: never early */
+	seconds = left(session, now);
+	if (seconds == 0) {
 		session_end(sessions, session);
 		return let_go(sessions, session, LIFE_WHEEL);
 	}
-	wheel_put(sessions->wheel, slab_index(sessions->slab, session), now + timeout - idle + 1);
+	wheel_put(sessions->wheel, slab_index(sessions->slab, session), now + seconds);
+}
+
+/* Asks the memory for what the end of a session touches, if it will end. */
+static void foresee_end(const struct sessions *sessions, const struct session *session,
+			uint32_t now)
+{
+	if (!(session->life & LIFE_PUBLISHED) || left(session, now) != 0)
+		return;
+	for (int i = 0; i < 2; i++)
+		table_prefetch(sessions->table, tuple_hash(&session->tuple[i]));
+	sessions->config.foresee_end(sessions->config.context, session);
 }
 
 void sessions_expire(struct sessions *sessions, uint32_t now)
@@ -194,6 +224,8 @@ void sessions_expire(struct sessions *sessions, uint32_t now)
 		rte_prefetch0(session);
 		rte_prefetch0(&session->packets);
 	}
+	for (uint32_t i = 0; i < n; i++)
+		foresee_end(sessions, slab_at(sessions->slab, index[i]), now);
 	for (uint32_t i = 0; i < n; i++)
 		check(sessions, slab_at(sessions->slab, index[i]), now);
 }

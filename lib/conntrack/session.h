@@ -75,6 +75,8 @@ struct sessions_config {
 	/* The home's callback when a session is out of the table; its memory is there until the
 	 * grace period ends. */
 	void (*ended)(void *context, struct session *session);
+	/* A session will end very soon: asks the memory for what ended() touches. */
+	void (*foresee_end)(void *context, const struct session *session);
 	void *context;
 };
 
@@ -85,6 +87,8 @@ void sessions_destroy(struct sessions *sessions); /* no reader is left */
 
 /* An unpublished session, zeroed; NULL: all are in use. */
 struct session *session_new(struct sessions *sessions);
+/* Asks the memory for the record that the i-th session_new() from now will give. */
+void session_prefetch(const struct sessions *sessions, uint32_t i);
 /* Takes the room of an unpublished session's record; the record stays until session_leave_room(),
  * for which a grace period must have passed if the room could be found. */
 void *session_take_room(struct session *session);

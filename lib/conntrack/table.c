@@ -179,12 +179,14 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 		free = free_place(from);
 		if (free >= 0)
 			break;
-		for (uint8_t i = 0; i < TABLE_WAYS && n < SEARCH_MAX; i++, n++)
+		for (uint8_t i = 0; i < TABLE_WAYS && n < SEARCH_MAX; i++, n++) {
 			node[n] = (struct node){
 				.bucket = other_bucket(table, node[at].bucket, from->tag[i]),
 				.parent = (int16_t)at,
 				.place = i,
 			};
+			rte_prefetch0(&table->bucket[node[n].bucket]);
+		}
 	}
 	if (free < 0)
 		return -ENOSPC;

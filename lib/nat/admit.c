@@ -134,18 +134,6 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	return VERDICT_COUNT;
 }
 
-/* What a mapping is found by: RFC 4787 section 4.1. */
-static struct tuple inside_key(const struct tuple *tuple, enum dependence dependence)
-{
-	return (struct tuple){
-		.src = tuple->src,
-		.sport = tuple->sport,
-		.dst = dependence >= ADDRESS_DEPENDENT ? tuple->dst : 0,
-		.dport = dependence == ADDRESS_AND_PORT_DEPENDENT ? tuple->dport : 0,
-		.proto_realm = tuple->proto_realm,
-	};
-}
-
 /*
  * The mapping of a packet from the inside that a rule permits, if its subscriber may have one
  * session more: an endpoint-independent one that there is, whatever pool the rule names (RFC 4787
@@ -154,7 +142,7 @@ static struct tuple inside_key(const struct tuple *tuple, enum dependence depend
 static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 				struct subscriber **subscriber, struct mapping **mapping)
 {
-	struct tuple key = inside_key(tuple, ENDPOINT_INDEPENDENT);
+	struct tuple key = mapping_key(tuple, ENDPOINT_INDEPENDENT);
 	enum verdict verdict = VERDICT_COUNT;
 	enum dependence dependence;
 	const struct static_entry *entry = static_of_inside(tuple);
@@ -174,7 +162,7 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 	if (!tuple_has_ports(tuple)) /* the remote tells them apart */
 		dependence = RTE_MAX(dependence, ADDRESS_DEPENDENT);
 	if (dependence != ENDPOINT_INDEPENDENT) {
-		key = inside_key(tuple, dependence);
+		key = mapping_key(tuple, dependence);
 		*mapping = mapping_find(nat, &key);
 		if (*mapping != NULL)
 			return VERDICT_COUNT;

@@ -23,6 +23,17 @@ enum port_protocol nat_port_protocol(uint8_t protocol)
 /* Marks the protocol in a static mapping's inside key: no dynamic mapping has this. */
 #define STATIC_KEY 0x80
 
+struct tuple mapping_key(const struct tuple *tuple, enum dependence dependence)
+{
+	struct tuple key = *tuple;
+
+	if (dependence < ADDRESS_DEPENDENT)
+		key.dst = 0;
+	if (dependence < ADDRESS_AND_PORT_DEPENDENT)
+		key.dport = 0;
+	return key;
+}
+
 static struct tuple inside_of(const struct mapping *mapping, const struct tuple tuple[2])
 {
 	const struct tuple *inside = &tuple[0], *outside = &tuple[1];
@@ -46,11 +57,7 @@ static struct tuple inside_of(const struct mapping *mapping, const struct tuple 
 		key.proto_realm ^= STATIC_KEY;
 		return key;
 	default:
-		if (mapping->dependence < ADDRESS_DEPENDENT)
-			key.dst = 0;
-		if (mapping->dependence < ADDRESS_AND_PORT_DEPENDENT)
-			key.dport = 0;
-		return key;
+		return mapping_key(inside, mapping->dependence);
 	}
 }
 

@@ -81,6 +81,10 @@ static inline bool mapping_keeps_ports(const struct mapping *mapping)
 struct tuple mapping_inside(const struct mapping *mapping);
 struct tuple mapping_outside(const struct mapping *mapping);
 
+/* The inside key of a dynamic one for the flow of `tuple`, from the inside: RFC 4787 section 4.1.
+ */
+struct tuple mapping_key(const struct tuple *tuple, enum dependence dependence);
+
 /* Whether its keys would be the same with these tuples for the host's. */
 bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2]);
 

@@ -53,6 +53,7 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		.socket = socket,
 		.reclaim = nat->reclaim,
 		.ended = session_ended,
+		.foresee_end = nat_foresee_end,
 		.context = nat,
 	});
 	if (nat->sessions != NULL)

@@ -134,6 +134,13 @@ bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const str
  */
 enum verdict nat_admit(struct nat *nat, struct packet *p);
 
+/*
+ * Before nat_admit() of several first packets from the inside (at most FORESEE_MAX): what they will
+ * touch is on its way from memory when they come.
+ */
+#define FORESEE_MAX 32
+void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n);
+
 /* The same of a ping from one subscriber's public address to that of another, which it names by
  * this public identifier. It has no session. */
 enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier);
@@ -145,9 +152,14 @@ void nat_poll(struct nat *nat, uint64_t now_ms);
 /* Control thread: takes over what a reload may change. */
 void limits_reload(const struct limits_config *config);
 
+/* Before a session ends: likewise. */
+void nat_foresee_end(void *nat, const struct session *session);
+
 /* ---- subscriber.c, mapping.c, port.c, limits.c, remotes.c: used inside nat only ---- */
 
-/* The subscriber that a packet from the inside is of, in the pool. */
+/* What the table finds the subscriber in the pool by that a packet from the inside is of. */
+struct tuple subscriber_key(const struct tuple *tuple, const struct pool *pool);
+/* That subscriber, found or made. */
 enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 			    struct subscriber **subscriber);
 /* The same, on this very public address. */

@@ -47,14 +47,19 @@ static struct subscriber *find(const struct nat *nat, const struct tuple *key)
 	return slab_at(nat->subscribers, table_find(nat->subscriber_table, key, tuple_hash(key)));
 }
 
-enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
-			    struct subscriber **subscriber)
+struct tuple subscriber_key(const struct tuple *tuple, const struct pool *pool)
 {
-	const struct tuple key = {
+	return (struct tuple){
 		.src = tuple->src,
 		.sport = pool->id,
 		.proto_realm = proto_realm(0, tuple_realm(tuple)),
 	};
+}
+
+enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
+			    struct subscriber **subscriber)
+{
+	const struct tuple key = subscriber_key(tuple, pool);
 	struct pool_address *address;
 	enum verdict verdict;
 

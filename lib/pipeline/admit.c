@@ -13,11 +13,29 @@ static void keep_nexthop(const struct burst *burst, struct packet *p, uint32_t g
 	session->generation[p->direction] = generation;
 }
 
+/* Several first packets: what they will touch is asked for before any is admitted. */
+static void foresee(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+	struct packet *first[BURST_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
+
+		if (p->kind == PACKET_QUERY && p->session == NULL && from_inside(p))
+			first[n++] = p;
+	}
+	if (n > 1)
+		nat_foresee(pipeline->config.nat, first, n);
+}
+
 /* Step 5: first packets only: rules, limits, port, and the complete session, published last. */
 void step_admit(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
 
+	foresee(pipeline);
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
 		struct packet *p = &burst->packet[burst->odd[i]];
 		enum verdict verdict;

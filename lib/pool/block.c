@@ -2,6 +2,7 @@
 /* Blocks from free to held to resting to free, and the ports of a held block. */
 #include <rte_common.h>
 #include <rte_debug.h>
+#include <rte_prefetch.h>
 
 #include "snapshot.h"
 
@@ -213,22 +214,49 @@ static inline void set_bit(struct block *block, enum port_protocol protocol, uin
 	__atomic_store_n(&block->used[protocol], block->used[protocol] + 1, __ATOMIC_RELAXED);
 }
 
-int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random)
+/* A free port's place in the block, each as likely as the next; or -1. */
+static inline int32_t pick(const struct block *block, enum port_protocol protocol,
+			   struct random *random)
 {
-	uint64_t *word = bitmap(block, protocol);
+	const uint64_t *words = bitmap(block, protocol);
 	uint32_t free = block->ports - block->used[protocol] - block->reserved[protocol];
-	uint32_t n, count, place;
+	uint32_t i = 0, n, count;
 
 	if (free == 0)
 		return -1;
 	n = random_below(random, free);
-	while (n >= (count = (uint32_t)__builtin_popcountll(~*word))) {
+	while (n >= (count = (uint32_t)__builtin_popcountll(~words[i]))) {
 		n -= count;
-		word++;
+		i++;
 	}
-	place = select_bit(~*word, n);
-	set_bit(block, protocol, word, 1ULL << place);
-	return (int32_t)(block->first_port + (word - bitmap(block, protocol)) * WORD_BITS + place);
+	return (int32_t)(i * WORD_BITS + select_bit(~words[i], n));
+}
+
+int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random)
+{
+	int32_t place = pick(block, protocol, random);
+
+	if (place < 0)
+		return -1;
+	set_bit(block, protocol, &bitmap(block, protocol)[place / WORD_BITS],
+		1ULL << place % WORD_BITS);
+	return block->first_port + place;
+}
+
+int32_t port_foresee(const struct block *block, enum port_protocol protocol, struct random *random)
+{
+	int32_t place = pick(block, protocol, random);
+
+	return place < 0 ? -1 : block->first_port + place;
+}
+
+void block_prefetch(const struct block *block, enum port_protocol protocol)
+{
+	const uint64_t *words = bitmap(block, protocol);
+
+	/* those of larger blocks come by themselves: they are read in order */
+	rte_prefetch0(words);
+	rte_prefetch0(words + RTE_CACHE_LINE_SIZE / sizeof(*words));
 }
 
 int32_t port_take_parity(struct block *block, enum port_protocol protocol, bool odd,

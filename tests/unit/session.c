@@ -24,6 +24,12 @@ static struct reclaim *reclaim;
 static uint32_t ended_n;
 static const struct session *ended_last;
 
+static void foresee_end(void *context, const struct session *session)
+{
+	(void)context;
+	(void)session;
+}
+
 static void ended(void *context, struct session *session)
 {
 	assert_ptr_equal(context, &ended_n);
@@ -42,6 +48,7 @@ static int create(void **state)
 		.socket = SOCKET_ID_ANY,
 		.reclaim = reclaim,
 		.ended = ended,
+		.foresee_end = foresee_end,
 		.context = &ended_n,
 	});
 	if (reclaim == NULL || sessions == NULL)

@@ -18,16 +18,21 @@
 static void all_records_once(void **state)
 {
 	struct slab *slab = slab_create("test", N, 72, SOCKET_ID_ANY);
-	char zeros[72] = {0}, *record[N];
+	char zeros[72] = {0}, *record[N], *next, *last = slab_next(slab, N - 1);
 
 	(void)state;
 	assert_int_equal(slab_size(slab), N);
 	for (uint32_t i = 0; i < N; i++) {
 		assert_int_equal(slab_taken(slab), i);
+		assert_ptr_equal(slab_next(slab, N - 1 - i), last);
+		assert_null(slab_next(slab, N - i));
+		next = slab_next(slab, 0);
 		record[i] = slab_take(slab);
+		assert_ptr_equal(record[i], next);
 		assert_memory_equal(record[i], zeros, sizeof(zeros));
 		memset(record[i], 0xaa, 72); /* were it somebody else's too, it would not be zero */
 	}
+	assert_ptr_equal(record[N - 1], last);
 	assert_null(slab_take(slab));
 	assert_int_equal(slab_taken(slab), N);
 	slab_destroy(slab);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The first packet of a session touches a dozen cache lines that nobody has touched lately: buckets
+ * of three tables, the subscriber, its block and bitmap, a free record. One after the other they
+ * cost more than all that is computed. So before the first packets of a burst are admitted, what
+ * they will most likely touch is asked for, of all at once, in rounds: each follows what the one
+ * before has brought. The public port is foreseen too, by the random number that will choose it. A
+ * wrong guess costs time and nothing else.
+ */
+#include <rte_branch_prediction.h>
+
+#include "nat.h"
+#include "rules.h"
+
+/* One packet's, as far as it is known. */
+struct view {
+	const struct packet *p;
+	uint64_t hash; /* of the subscriber's key */
+	const struct subscriber *subscriber;
+	struct block *block;
+};
+
+/* Packets whose mapping and subscriber are worth a look: their number. */
+static uint32_t begin(const struct nat *nat, struct packet *const p[], uint32_t n,
+		      struct view view[])
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct tuple inside = mapping_key(&p[i]->tuple, ENDPOINT_INDEPENDENT), key;
+		struct pool *pool;
+
+		if (rules_decide(&p[i]->tuple, &pool) != RULE_PERMIT)
+			continue;
+		key = subscriber_key(&p[i]->tuple, pool);
+		view[kept] = (struct view){.p = p[i], .hash = tuple_hash(&key)};
+		table_prefetch(nat->subscriber_table, view[kept].hash);
+		table_prefetch(nat->mapping_table, tuple_hash(&inside));
+		session_prefetch(nat->sessions, kept);
+		kept++;
+	}
+	return kept;
+}
+
+static void look_at_subscribers(const struct nat *nat, struct view view[], uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t value = table_guess(nat->subscriber_table, view[i].hash);
+
+		view[i].subscriber = slab_at(nat->subscribers, value);
+		rte_prefetch0(view[i].subscriber);
+		rte_prefetch0((const char *)view[i].subscriber + RTE_CACHE_LINE_SIZE);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (view[i].subscriber != NULL)
+			view[i].block = view[i].subscriber->blocks;
+		rte_prefetch0(view[i].block);
+	}
+}
+
+static enum port_protocol protocol_of(const struct view *view)
+{
+	return nat_port_protocol(tuple_proto(&view->p->tuple));
+}
+
+/* The session's reply and the mapping's outside key, with the port that will be chosen. */
+static void look_at_outside(const struct nat *nat, const struct view *view, struct random *random)
+{
+	int32_t port = port_foresee(view->block, protocol_of(view), random);
+	struct tuple reply = tuple_inverse(&view->p->tuple, REALM_OUTSIDE), outside;
+
+	if (port < 0)
+		return;
+	reply.dst = view->block->address->address;
+	reply.dport = rte_cpu_to_be_16((uint16_t)port);
+	outside = (struct tuple){
+		.dst = reply.dst, .dport = reply.dport, .proto_realm = reply.proto_realm};
+	table_prefetch(sessions_table(nat->sessions), tuple_hash(&reply));
+	table_prefetch(nat->mapping_table, tuple_hash(&outside));
+}
+
+void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n)
+{
+	struct random random = nat->random; /* the same numbers, not yet given */
+	struct view view[FORESEE_MAX];
+
+	n = begin(nat, p, n, view);
+	look_at_subscribers(nat, view, n);
+	for (uint32_t i = 0; i < n; i++)
+		if (view[i].block != NULL)
+			block_prefetch(view[i].block, protocol_of(&view[i]));
+	for (uint32_t i = 0; i < n; i++)
+		if (view[i].block != NULL)
+			look_at_outside(nat, &view[i], &random);
+}
+
+void nat_foresee_end(void *context, const struct session *session)
+{
+	const struct nat *nat = context;
+	const struct mapping *mapping = session->owner;
+	struct tuple inside, outside;
+
+	if (mapping->sessions > 1)
+		return;
+	inside = mapping_inside(mapping);
+	outside = mapping_outside(mapping);
+	table_prefetch(nat->mapping_table, tuple_hash(&inside));
+	table_prefetch(nat->mapping_table, tuple_hash(&outside));
+	rte_prefetch0(mapping->place);
+}
