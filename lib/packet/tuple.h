@@ -71,20 +71,28 @@ static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)
 }
 
 /*
- * The keyed hash of the tables: 16 bytes folded by one 64 x 64 bit multiplication. CRC32 would be
- * linear in the tuple, so an attacker could aim at one bucket whatever its seed.
+ * The keyed hash of the tables: 16 bytes folded by two multiplications of 64 x 64 bits. CRC32 would
+ * be linear in the tuple, so an attacker could aim at one bucket whatever its seed; and with one
+ * multiplication some keys would heap up tuples that follow each other, as subscribers' do.
  */
-extern uint64_t tuple_hash_key[2];
+extern uint64_t tuple_hash_key[3];
+
+/* The product of two words, its halves folded. */
+static inline uint64_t tuple_fold(uint64_t a, uint64_t b)
+{
+	__uint128_t product = (__uint128_t)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 /* Control thread, once, before any table is made: a random key. 0, or -errno. */
 int tuple_setup(void);
 
 static inline uint64_t tuple_hash_words(uint64_t addresses, uint64_t rest)
 {
-	__uint128_t product =
-		(__uint128_t)(addresses ^ tuple_hash_key[0]) * (rest ^ tuple_hash_key[1]);
+	uint64_t folded = tuple_fold(addresses ^ tuple_hash_key[0], rest ^ tuple_hash_key[1]);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return tuple_fold(folded, tuple_hash_key[2]);
 }
 
 static inline uint64_t tuple_hash(const struct tuple *tuple)

@@ -158,6 +158,32 @@ static void a_guess_is_mostly_right(void **state)
 	assert_in_range(right, KEYS * 9 / 10, KEYS);
 }
 
+/* Keys in sequence, as subscribers' addresses and ports are, spread over the buckets whatever the
+ * secret key of the hash: nearly all find their place in their first bucket. */
+static void sequences_spread(void **state)
+{
+	uint32_t right = 0, rounds = 400;
+
+	(void)state;
+	for (uint32_t round = 0; round < rounds; round++) {
+		uint32_t here = 0;
+
+		assert_int_equal(tuple_setup(), 0);
+		table_destroy(table);
+		table = table_create("test", KEYS, has_key, keys, SOCKET_ID_ANY);
+		for (uint32_t i = 0; i < KEYS / 2; i++) {
+			keys[i].src = round % 2 ? rte_cpu_to_be_32(i) : 1;
+			keys[i].sport = round % 2 ? 5 : rte_cpu_to_be_16((uint16_t)(1024 + i));
+			assert_int_equal(add(i), 0);
+		}
+		for (uint32_t i = 0; i < KEYS / 2; i++)
+			here += table_guess(table, tuple_hash(&keys[i])) == find(i);
+		assert_in_range(here, KEYS / 2 * 3 / 4, KEYS / 2);
+		right += here;
+	}
+	assert_in_range(right, rounds * KEYS / 2 * 19 / 20, rounds * KEYS / 2);
+}
+
 /* At random against an array, the table nearly full: adds, removals and look-ups. */
 static void against_a_model(void **state)
 {
@@ -198,6 +224,7 @@ int main(void)
 		TEST(every_size),
 		TEST(a_value_is_removed_not_a_key),
 		TEST(a_guess_is_mostly_right),
+		TEST(sequences_spread),
 		TEST(against_a_model),
 	};
 
