@@ -32,19 +32,20 @@ static inline uint64_t checksum_delta32(uint32_t old, uint32_t new)
 	return (uint64_t)(uint32_t)~old + new;
 }
 
-/* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. */
-static inline uint16_t checksum_apply(uint16_t field, uint16_t delta)
+/* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. The delta may be the sum
+ * of several. */
+static inline uint16_t checksum_apply(uint16_t field, uint32_t delta)
 {
-	uint32_t sum = (uint32_t)(uint16_t)~field + delta;
+	uint32_t sum = (uint16_t)~field + delta;
 
-	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	return (uint16_t) ~((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 
 /*
  * The same, but never 0: 0xffff, the other zero, also verifies where the sum covers nothing but
  * zeros, as that of an ICMP echo reply may. In UDP, 0 means none.
  */
-static inline uint16_t checksum_apply_nonzero(uint16_t field, uint16_t delta)
+static inline uint16_t checksum_apply_nonzero(uint16_t field, uint32_t delta)
 {
 	uint16_t sum = checksum_apply(field, delta);
 

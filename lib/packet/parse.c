@@ -32,10 +32,11 @@ static bool ip_checksum_ok(const void *header, uint32_t length)
 /* The same of a header without options. */
 static inline bool plain_checksum_ok(const struct rte_ipv4_hdr *ip)
 {
-	uint32_t word[5];
+	uint64_t words[2];
 
-	memcpy(word, ip, sizeof(word));
-	return checksum_fold((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffff;
+	memcpy(words, ip, sizeof(words));
+	return checksum_fold((words[0] & UINT32_MAX) + (words[0] >> 32) + (words[1] & UINT32_MAX) +
+			     (words[1] >> 32) + ip->dst_addr) == 0xffff;
 }
 
 /* Whether a frame is for this MAC. Two bytes more of both are read: both have them. */
@@ -51,13 +52,14 @@ static inline bool is_mac(const struct rte_ether_hdr *ether, const struct packet
 
 /* The tuple of a packet that has ports, which its transport header begins with, and its hash: made
  * as two words, for what is written in small pieces cannot be read in large ones at once. */
-static inline void set_tuple(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t realm)
+static inline void set_tuple(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
+			     uint32_t realm)
 {
 	uint64_t addresses, rest;
 	uint32_t ports;
 
 	memcpy(&addresses, &ip->src_addr, sizeof(addresses));
-	memcpy(&ports, rte_pktmbuf_mtod_offset(p->mbuf, const void *, p->l4), sizeof(ports));
+	memcpy(&ports, l4, sizeof(ports));
 	rest = ports | (uint64_t)proto_realm(ip->next_proto_id, realm) << 32;
 	memcpy(&p->tuple, &addresses, sizeof(addresses));
 	memcpy(&p->tuple.sport, &rest, sizeof(rest));
@@ -184,7 +186,7 @@ static void parse_icmp(struct packet *p, uint32_t l4_have, uint32_t l4_length, u
 }
 
 /* TCP's header, which is in the first segment. False: refused. */
-static inline bool parse_tcp(struct packet *p, uint32_t l4_length)
+static inline bool parse_tcp(struct packet *p, const struct rte_tcp_hdr *tcp, uint32_t l4_length)
 {
 	/* by the flags FIN, SYN, RST, PSH, ACK; 0: no TCP sends this */
 	static const uint8_t events[32] = {
@@ -193,8 +195,6 @@ static inline bool parse_tcp(struct packet *p, uint32_t l4_length)
 		[0x11] = TCP_EVENT_FIN, [0x19] = TCP_EVENT_FIN,    [0x04] = TCP_EVENT_RST,
 		[0x14] = TCP_EVENT_RST, [0x0c] = TCP_EVENT_RST,    [0x1c] = TCP_EVENT_RST,
 	};
-	const struct rte_tcp_hdr *tcp =
-		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
 
 	if (unlikely(tcp->data_off >> 4 < 5 || (tcp->data_off >> 4) * 4u > l4_length)) {
 		packet_refuse(p, VERDICT_BAD_TRANSPORT);
@@ -209,11 +209,10 @@ static inline bool parse_tcp(struct packet *p, uint32_t l4_length)
 }
 
 /* The header of UDP or TCP, which must lie in the first segment. False: refused. */
-static inline bool parse_transport(struct packet *p, const struct rte_ipv4_hdr *ip,
+static inline bool parse_transport(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
 				   uint32_t l4_have, uint32_t l4_length)
 {
-	const struct rte_udp_hdr *udp =
-		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_udp_hdr *, p->l4);
+	const struct rte_udp_hdr *udp = l4;
 	bool is_udp = ip->next_proto_id == IPPROTO_UDP;
 	uint32_t header = is_udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr);
 	uint32_t length;
@@ -223,7 +222,7 @@ static inline bool parse_transport(struct packet *p, const struct rte_ipv4_hdr *
 		return false;
 	}
 	if (!is_udp)
-		return parse_tcp(p, l4_length);
+		return parse_tcp(p, l4, l4_length);
 	length = rte_be_to_cpu_16(udp->dgram_len);
 	if (unlikely(length < header || length > l4_length)) {
 		packet_refuse(p, VERDICT_BAD_TRANSPORT);
@@ -294,12 +293,12 @@ static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_
 	case IPPROTO_UDP:
 		if (rte_be_to_cpu_16(udp->dgram_len) <= l4_length)
 			return packet_refuse(p, VERDICT_BAD_TRANSPORT);
-		return set_tuple(p, ip, realm);
+		return set_tuple(p, ip, udp, realm);
 	case IPPROTO_TCP:
 		if (cuts_tcp(p, l4_length))
 			return packet_refuse(p, VERDICT_FRAGMENT_TINY);
-		if (parse_tcp(p, l4_length))
-			set_tuple(p, ip, realm);
+		if (parse_tcp(p, (const void *)udp, l4_length))
+			set_tuple(p, ip, udp, realm);
 		return;
 	case IPPROTO_ICMP:
 		if (icmp_is_error(icmp->icmp_type)) /* its checksum cannot be verified */
@@ -408,8 +407,10 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 		return parse_fragment(p, ip, have - p->l4, p->length - ip_header, source->realm);
 
 	if (likely(ip->next_proto_id == IPPROTO_UDP || ip->next_proto_id == IPPROTO_TCP)) {
-		if (likely(parse_transport(p, ip, have - p->l4, p->length - ip_header)))
-			set_tuple(p, ip, source->realm);
+		const uint8_t *l4 = (const uint8_t *)ip + ip_header;
+
+		if (likely(parse_transport(p, ip, l4, have - p->l4, p->length - ip_header)))
+			set_tuple(p, ip, l4, source->realm);
 		return;
 	}
 	set_addresses(p, ip, source->realm);

@@ -34,7 +34,7 @@ void rewrite_fragment(const struct packet *p, const struct rewrite *rw)
 	struct rte_ipv4_hdr *ip = packet_ip(p);
 
 	ip->time_to_live--;
-	rewrite_addresses(ip, rw->src, rw->dst, with_ttl(rw->l3_delta));
+	rewrite_addresses(ip, rw->src, rw->dst, rw->l3_delta + TTL_DELTA);
 }
 
 void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be32_t src,
@@ -60,7 +60,7 @@ void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be3
 			       checksum_fold(checksum_delta16(
 				       before, checksum_fold(checksum_sum(quoted_ip, changed)))));
 	ip->time_to_live--;
-	rewrite_addresses(ip, src, dst, with_ttl(outer));
+	rewrite_addresses(ip, src, dst, outer + TTL_DELTA);
 }
 
 void rewrite_ttl(const struct packet *p)

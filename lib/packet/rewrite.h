@@ -31,12 +31,15 @@ uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to);
 
 /* Writes addresses, ports and checksums of a PACKET_QUERY and takes one from its TTL. */
 static inline void rewrite_packet(const struct packet *p, const struct rewrite *rw);
+/* The same of its headers. */
+static inline void rewrite_headers(struct rte_ipv4_hdr *ip, uint8_t *l4, uint8_t protocol,
+				   const struct rewrite *rw);
 
 /* The same for a fragment but the first (PACKET_LATER): the IP header. */
 void rewrite_fragment(const struct packet *p, const struct rewrite *rw);
 
-/* Gives a packet another IP identification. */
-static inline void rewrite_ident(const struct packet *p, rte_be16_t ident);
+/* Writes another IP identification; the delta for the header's checksum. */
+static inline uint16_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident);
 
 /*
  * Writes a PACKET_ERROR: the quoted packet by `quoted`, the outer addresses, the checksums, and
@@ -63,12 +66,13 @@ void rewrite_ttl(const struct packet *p);
 /* Transport bytes that a rewrite touches: up to TCP's checksum. */
 #define TRANSPORT_BYTES 18
 
+/* The addresses, and the header's checksum by a delta that may be the sum of several. */
 static inline void rewrite_addresses(struct rte_ipv4_hdr *ip, rte_be32_t src, rte_be32_t dst,
-				     uint16_t delta)
+				     uint32_t delta)
 {
+	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
 	ip->src_addr = src;
 	ip->dst_addr = dst;
-	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
 }
 
 static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite *rw)
@@ -112,31 +116,26 @@ static inline void rewrite_transport(uint8_t protocol, const struct rte_ipv4_hdr
 	memcpy(field, &new, sizeof(new));
 }
 
-/* An IP checksum delta that also takes one from the TTL. */
-static inline uint16_t with_ttl(uint16_t delta)
+static inline void rewrite_headers(struct rte_ipv4_hdr *ip, uint8_t *l4, uint8_t protocol,
+				   const struct rewrite *rw)
 {
-	uint32_t sum = (uint32_t)delta + TTL_DELTA;
-
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	ip->time_to_live--;
+	rewrite_addresses(ip, rw->src, rw->dst, rw->l3_delta + TTL_DELTA);
+	rewrite_transport(protocol, ip, l4, TRANSPORT_BYTES, rw);
 }
 
 static inline void rewrite_packet(const struct packet *p, const struct rewrite *rw)
 {
-	struct rte_ipv4_hdr *ip = packet_ip(p);
-	uint8_t *l4 = rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->l4);
-
-	ip->time_to_live--;
-	rewrite_addresses(ip, rw->src, rw->dst, with_ttl(rw->l3_delta));
-	rewrite_transport(tuple_proto(&p->tuple), ip, l4, TRANSPORT_BYTES, rw);
+	rewrite_headers(packet_ip(p), rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->l4),
+			tuple_proto(&p->tuple), rw);
 }
 
-static inline void rewrite_ident(const struct packet *p, rte_be16_t ident)
+static inline uint16_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident)
 {
-	struct rte_ipv4_hdr *ip = packet_ip(p);
-	uint16_t delta = checksum_fold(checksum_delta16(ip->packet_id, ident));
+	uint16_t old = ip->packet_id;
 
 	ip->packet_id = ident;
-	ip->hdr_checksum = checksum_apply(ip->hdr_checksum, delta);
+	return checksum_fold(checksum_delta16(old, ident));
 }
 
 #endif

@@ -20,7 +20,7 @@ struct out {
 	uint32_t n;
 	struct rte_mbuf *frame[TX_ROOM];
 	uint8_t verdict[TX_ROOM]; /* VERDICT_COUNT: not a received packet, or already counted */
-};
+} __rte_cache_aligned;
 
 struct burst {
 	uint32_t n;
@@ -100,9 +100,9 @@ void step_transmit(struct pipeline *pipeline);
 /* The steps, all of them, for n packets. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);
 
-static inline void write_link_header(struct rte_mbuf *frame, uint32_t nexthop)
+static inline void write_link_header(void *ether, const struct nexthop *nexthop)
 {
-	memcpy(rte_pktmbuf_mtod(frame, void *), nexthops[nexthop].link_header, RTE_ETHER_HDR_LEN);
+	memcpy(ether, nexthop->link_header, RTE_ETHER_HDR_LEN);
 }
 
 /* Sends what is in line for a port. What the port does not take is lost, and counted so. */

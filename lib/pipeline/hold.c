@@ -61,7 +61,7 @@ static void release_own(struct pipeline *pipeline, const struct hold_event *even
 		return;
 	}
 	if (event->what == HOLD_SEND)
-		write_link_header(event->mbuf, event->nexthop);
+		write_link_header(rte_pktmbuf_mtod(event->mbuf, void *), &nexthops[event->nexthop]);
 	transmit_frame(pipeline, event->mbuf, event->port, VERDICT_COUNT);
 }
 

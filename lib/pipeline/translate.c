@@ -26,12 +26,10 @@ static void cut_frame(struct rte_mbuf *frame, uint32_t length)
 }
 
 /* Bytes behind the IP packet in the frame are padding: not sent on. */
-static inline void trim(const struct packet *p)
+static inline void trim(struct rte_mbuf *frame, uint32_t length)
 {
-	uint32_t length = (uint32_t)p->l3 + p->length;
-
-	if (unlikely(rte_pktmbuf_pkt_len(p->mbuf) != length))
-		cut_frame(p->mbuf, length);
+	if (unlikely(rte_pktmbuf_pkt_len(frame) != length))
+		cut_frame(frame, length);
 }
 
 /* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
@@ -40,12 +38,19 @@ static inline bool needs_ident(const struct packet *p)
 	return (p->direction == 0) & !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
 }
 
-static inline void translate_ident(struct pipeline *pipeline, const struct packet *p,
-				   rte_be32_t src, rte_be32_t dst)
+/* Another identification, if the packet's source changes: what keeps its own (RFC 6888 REQ-6) keeps
+ * its identification too. The delta for the header's checksum. */
+static inline uint16_t new_ident(struct pipeline *pipeline, struct rte_ipv4_hdr *ip,
+				 uint8_t protocol, rte_be32_t src, rte_be32_t dst)
 {
-	/* what keeps its source (RFC 6888 REQ-6) keeps its identification too */
-	if (likely(src != packet_ip(p)->src_addr))
-		rewrite_ident(p, ident_next(&pipeline->ident, src, dst, tuple_proto(&p->tuple)));
+	if (unlikely(src == ip->src_addr))
+		return 0;
+	return rewrite_ident(ip, ident_next(&pipeline->ident, src, dst, protocol));
+}
+
+static inline void add_delta(struct rewrite *rw, uint16_t delta)
+{
+	rw->l3_delta = checksum_fold((uint64_t)rw->l3_delta + delta);
 }
 
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
@@ -84,8 +89,12 @@ static void translate_error(struct pipeline *pipeline, const struct packet *p,
 	quoted.dst = other->dst;
 	quoted.sport = other->sport;
 	quoted.dport = other->dport;
-	if (needs_ident(p))
-		translate_ident(pipeline, p, src, other->src);
+	if (needs_ident(p)) {
+		struct rte_ipv4_hdr *ip = packet_ip(p);
+
+		ip->hdr_checksum = checksum_apply(
+			ip->hdr_checksum, new_ident(pipeline, ip, IPPROTO_ICMP, src, other->src));
+	}
 	rewrite_error(p, &quoted, src, other->src);
 }
 
@@ -118,10 +127,10 @@ static void send_translated(struct pipeline *pipeline, struct packet *p, enum ve
 {
 	const struct nexthop *nexthop = &nexthops[p->nexthop];
 
-	trim(p);
+	trim(p->mbuf, (uint32_t)p->l3 + p->length);
 	if (unlikely(p->length > nexthop->mtu))
 		return send_fragments(pipeline, p);
-	write_link_header(p->mbuf, p->nexthop);
+	write_link_header(rte_pktmbuf_mtod(p->mbuf, void *), nexthop);
 	transmit_frame(pipeline, p->mbuf, nexthop->port, (uint8_t)verdict);
 }
 
@@ -146,7 +155,7 @@ static void translate_alg(struct pipeline *pipeline, struct packet *p)
 	struct rte_ipv4_hdr *ip = packet_ip(p);
 	uint16_t before = p->length;
 
-	trim(p);
+	trim(p->mbuf, (uint32_t)p->l3 + p->length);
 	alg_translate(pipeline->config.nat, p);
 	if (p->length > before && p->length > nexthops[p->nexthop].mtu && p->flags & PACKET_DF) {
 		p->flags &= (uint8_t)~PACKET_DF;
@@ -166,9 +175,11 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 	if (unlikely(p->session->flags & SESSION_ALG))
 		translate_alg(pipeline, p);
 	if (p->flags & PACKET_FRAGMENT_ANY)
-		rewrite_ident(p, pipeline->burst.ident[p - pipeline->burst.packet]);
+		add_delta(&rw, rewrite_ident(packet_ip(p),
+					     pipeline->burst.ident[p - pipeline->burst.packet]));
 	else if (needs_ident(p))
-		translate_ident(pipeline, p, rw.src, rw.dst);
+		add_delta(&rw, new_ident(pipeline, packet_ip(p), tuple_proto(&p->tuple), rw.src,
+					 rw.dst));
 	clamp_mss(p);
 	if (p->flags & PACKET_LATER)
 		rewrite_fragment(p, &rw);
@@ -200,19 +211,26 @@ static void translate_odd(struct pipeline *pipeline, struct packet *p)
 	}
 }
 
+/* Everything is read before anything is written: the compiler must think that a frame's bytes may
+ * be anywhere. */
 static inline void translate_plain(struct pipeline *pipeline, const struct packet *p,
 				   bool with_ident)
 {
 	const struct nexthop *nexthop = &nexthops[p->nexthop];
 	struct rewrite rw = session_rewrite(p->session, p->direction);
+	uint32_t length = (uint32_t)p->l3 + p->length;
+	uint8_t protocol = tuple_proto(&p->tuple);
+	struct rte_mbuf *frame = p->mbuf;
+	uint8_t *ether = rte_pktmbuf_mtod(frame, uint8_t *), *l4 = ether + p->l4;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(ether + p->l3);
 	uint16_t port = nexthop->port;
 
+	write_link_header(ether, nexthop);
 	if (with_ident)
-		translate_ident(pipeline, p, rw.src, rw.dst);
-	rewrite_packet(p, &rw);
-	trim(p);
-	write_link_header(p->mbuf, p->nexthop);
-	transmit_frame(pipeline, p->mbuf, port, VERDICT_TRANSLATED);
+		add_delta(&rw, new_ident(pipeline, ip, protocol, rw.src, rw.dst));
+	rewrite_headers(ip, l4, protocol, &rw);
+	trim(frame, length);
+	transmit_frame(pipeline, frame, port, VERDICT_TRANSLATED);
 }
 
 /* Step 7: the only one that writes a packet's bytes. What was not refused by now is sent. */

@@ -30,7 +30,7 @@ void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t n
 		return;
 	}
 	if (nexthop >= NEXTHOP_FIRST) {
-		write_link_header(packet, nexthop);
+		write_link_header(rte_pktmbuf_mtod(packet, void *), &nexthops[nexthop]);
 		transmit_frame(pipeline, packet, nexthops[nexthop].port, VERDICT_COUNT);
 		return;
 	}
