@@ -561,7 +561,7 @@ static void stop(void)
 int flow_teardown(void **state)
 {
 	struct pool_usage usage;
-	uint32_t left[4], buffers;
+	uint32_t left[5] = {0}, buffers;
 	bool clean = true;
 
 	(void)state;
@@ -572,6 +572,8 @@ int flow_teardown(void **state)
 	left[1] = flow_mappings();
 	left[2] = flow_subscribers();
 	left[3] = usage.blocks_taken + usage.blocks_resting;
+	for (uint32_t i = 0; i < flow.workers; i++)
+		left[4] += reclaim_count(nats[i]->reclaim);
 	stop();
 	buffers = rte_mempool_in_use_count(flow.test_buffers) +
 		  rte_mempool_in_use_count(flow.weir_buffers);
@@ -580,7 +582,7 @@ int flow_teardown(void **state)
 	if (clean && buffers == 0)
 		return 0;
 	print_error("left behind: %u sessions, %u mappings, %u subscribers, %u blocks, "
-		    "%u packet buffers\n",
-		    left[0], left[1], left[2], left[3], buffers);
+		    "%u things to reclaim, %u packet buffers\n",
+		    left[0], left[1], left[2], left[3], left[4], buffers);
 	return -1;
 }
