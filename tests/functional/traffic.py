@@ -6,6 +6,7 @@ traffic.py tcp-server ADDRESS PORT            answers every line with "ADDRESS:P
 traffic.py udp-server ADDRESS PORT            answers every datagram so
 traffic.py tcp SOURCE ADDRESS PORT COUNT      opens, asks and closes COUNT connections, 64 at a time
 traffic.py udp SOURCE ADDRESS PORT COUNT      asks from COUNT source ports, each again when unanswered
+traffic.py udp-steady SOURCE ADDRESS PORT COUNT  asks COUNT times from one port, 40 a second
 traffic.py udp-once SOURCE PORT ADDRESS PORT  asks once from one source port, prints the answer
 
 The clients print "answered N of COUNT" and succeed when all were.
@@ -98,6 +99,25 @@ def udp_once(source, source_port, address, port):
     print(sock.recv(2048).decode().strip())
 
 
+def udp_steady(source, address, port, count):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((source, 0))
+    sock.settimeout(5)
+    answers = []
+    for _ in range(int(count)):
+        sock.sendto(b"who am I?\n", (address, int(port)))
+        try:
+            answer, peer = sock.recvfrom(2048)
+            while peer != (address, int(port)):  # a stranger's
+                answer, peer = sock.recvfrom(2048)
+            answers.append(answer)
+        except OSError as error:
+            print(error)
+        time.sleep(0.025)
+    print(*sorted({answer.decode().strip() for answer in answers}))
+    report(len(answers) if len(set(answers)) == 1 else 0, int(count))
+
+
 status = 0
 
 
@@ -113,6 +133,7 @@ def main():
         "udp-server": udp_server,
         "tcp": lambda *a: asyncio.run(tcp(*a)),
         "udp": udp,
+        "udp-steady": udp_steady,
         "udp-once": udp_once,
     }
     commands[sys.argv[1]](*sys.argv[2:])
