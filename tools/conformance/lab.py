@@ -24,7 +24,7 @@ SMALL = {"limits": {"max-sessions": 65536, "max-subscribers": 4096}}
 
 # The weirs that run, by name: sections of their configs.
 LABS = {
-    "main": {},
+    "main": {"workers": {"count": 2}},
     "short": {"timeouts": {"tcp-opening": 3, "tcp-established": 9, "tcp-closing": 6,
                            "tcp-reset": 4, "udp-first": 4, "udp-stream": 6, "icmp": 4}},
     "no-inbound-refresh": {"timeouts": {"tcp-opening": 4, "tcp-reset": 4, "udp-first": 4,
@@ -145,6 +145,7 @@ class OwnWeir(Lab):
         self.weirctl_path = f"{build}/app/weirctl/weirctl"
         self.pools, self.refused, self.process = {}, {}, None
         self.bench = None
+        self.stopping = threading.Lock()
         os.makedirs(self.folder, exist_ok=True)
         self.config = self._config_for(tests)
 
@@ -299,6 +300,10 @@ class OwnWeir(Lab):
         self.process = None
 
     def stop(self):
+        with self.stopping:
+            self._stop()
+
+    def _stop(self):
         self._end()
         subprocess.run(["ip", "netns", "del", self.namespace], stderr=subprocess.DEVNULL)
         shutil.rmtree(f"/run/dpdk/{self.prefix}", ignore_errors=True)

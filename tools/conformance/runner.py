@@ -97,9 +97,10 @@ def opted(trial, key):
 class Run:
     """Runs tests in their labs and gives the results, in the order of the tests."""
 
-    def __init__(self, tests, running):
+    def __init__(self, tests, running, keep):
         self.tests = tests
         self.labs = running  # by name; or a text: why there is none
+        self.keep = keep
         self.results = {}
         self.ready = {test: threading.Event() for test in tests}
 
@@ -119,11 +120,15 @@ class Run:
             self._finish(test, run_one(test, lab))
 
     def _run_lab(self, tests, pool):
+        """A weir whose tests are done ends: it would take CPU time from the others."""
         for future in [pool.submit(self._run, test) for test in tests if not test.alone]:
             future.result()
         for test in tests:
             if test.alone:
                 self._run(test)
+        lab = self.labs[tests[0].lab]
+        if isinstance(lab, labs.OwnWeir) and not self.keep:
+            lab.stop()
 
     def start(self):
         """The long ones first, so that they do not come last."""
@@ -275,7 +280,7 @@ def run_tests(tests, options):
     known = known_missing(KNOWN_MISSING) if options.known_missing else {}
     running = start_labs(tests, options)
     try:
-        run = Run(tests, running)
+        run = Run(tests, running, options.keep)
         run.start()
         return report(run, known, options.json)
     finally:

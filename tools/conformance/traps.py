@@ -87,7 +87,7 @@ def dns_timeout(t):
 
 @req("8", "the session list of thousands of sessions is whole", alone=True)
 def long_list(t):
-    for packet in [t.udp(t.s1, 5000, t.b1.address, 1 + i) for i in range(3000)]:
+    for packet in [t.udp(t.s1, 5000, t.b1.address, 1000 + i) for i in range(3000)]:
         t.passes(packet, t.b1)
     t.equal(len(t.sessions_of(t.s1)), 3000, "sessions listed")
 
