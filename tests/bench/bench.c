@@ -24,7 +24,7 @@ static const struct {
 } benches[] = {
 	{"about", bench_about},       {"pipeline", bench_pipeline}, {"mixes", bench_mixes},
 	{"sessions", bench_sessions}, {"churn", bench_churn},       {"ports", bench_ports},
-	{"workers", bench_workers},   {"trace", bench_trace},
+	{"workers", bench_workers},   {"trace", bench_trace},       {"dump", bench_dump},
 };
 
 static const struct option options[] = {

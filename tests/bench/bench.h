@@ -26,6 +26,7 @@ void bench_mixes(const struct bench *bench);
 void bench_sessions(const struct bench *bench);
 void bench_churn(const struct bench *bench);
 void bench_ports(const struct bench *bench);
+void bench_dump(const struct bench *bench);
 void bench_workers(const struct bench *bench);
 /* Prints what trace.py reads. */
 void bench_trace(const struct bench *bench);

@@ -128,8 +128,10 @@ class Generator:
         self.process = subprocess.Popen(
             enter(namespace) + machine.command(command + ["--", *addresses]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
-        if "ready" not in self.answer():
+        ready = self.answer()
+        if "ready" not in ready:
             raise RuntimeError("the generator does not start")
+        self.tsc_hz = ready["tsc_hz"]
         self.pids = children_of(self.process.pid) or [self.process.pid]
 
     def answer(self):
@@ -184,7 +186,15 @@ class Box:
              "--json", *words], capture_output=True, text=True, check=True).stdout)
 
     def busy(self):
-        """(cycles, packets) so far, as weir counts them."""
+        """(cycles, packets) so far, as weir counts them; of the kernel, without packets, what the
+        box's CPU spent in software interrupts; of others nothing."""
+        if self.name == "kernel":
+            for line in open("/proc/stat"):
+                if line.startswith(f"cpu{self.machine.core} "):
+                    ticks = int(line.split()[7])
+                    return ticks / os.sysconf("SC_CLK_TCK") * self.generator.tsc_hz, 0
+        if self.name != "weir":
+            return None
         worker = self.weirctl("show", "workers")["workers"][0]
         return worker["cycles_busy"], worker["received"] + worker["taken_over"]
 
@@ -333,14 +343,14 @@ def over_veth(machine, name, sessions):
         links = Links()
         stack.callback(links.end)
         if name == "weir":
-            devices = [f"net_af_packet{i},iface=box{i},framecnt=4096" for i in range(2)]
+            devices = [f"net_af_packet{i},iface=box{i},framecnt=4096,qdisc_bypass=1" for i in range(2)]
             box.program = weir(machine, folder, *devices, sessions, namespace=links.box)
             stack.callback(box.program.end)
         else:
             kernel_nat(machine, links, sessions)
             stack.enter_context(conntrack_room(sessions))
         box.generator = Generator(machine,
-                                  [f"net_af_packet{i},iface=gen{i},framecnt=4096" for i in range(2)],
+                                  [f"net_af_packet{i},iface=gen{i},framecnt=4096,qdisc_bypass=1" for i in range(2)],
                                   folder, namespace=links.generator)
         stack.callback(box.generator.end)
         box.set_up_flows()

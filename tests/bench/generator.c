@@ -476,7 +476,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "generator: the box does not answer\n");
 		return 1;
 	}
-	printf("{\"ready\": true}\n");
+	printf("{\"ready\": true, \"tsc_hz\": %" PRIu64 "}\n", rte_get_tsc_hz());
 	fflush(stdout);
 	serve();
 	return 0;

@@ -18,7 +18,7 @@ KEYS = ("bench", "link", "box", "sessions", "frames", "direction", "step", "of",
         "packets", "workers", "steered", "what", "unit")
 WORDS = ("link", "box", "frames", "direction", "step", "of", "beside", "packets", "steered", "what",
          "unit")  # to the left in a table
-EXTRA = ("tolerance", "held", "established_part", "by")
+EXTRA = ("tolerance", "generator_bound", "held", "established_part", "by")
 
 
 def cpu_model():
@@ -170,6 +170,7 @@ def wire_table(rows):
             continue
         rates = [f"{what[name][key] / 1e6:.2f}" for name in ("full rate", "no loss")
                  for key in ("median", "min", "max")]
+        rates[0] += "*" if what["full rate"]["generator_bound"] else ""
         latency = [f"{what[f'{p} at {part} %']['median']:.1f}" for part in (50, 90)
                    for p in ("p50", "p99", "p999")]
         busy = f"{what['busy']['median']:.0f}" if "busy" in what else ""
@@ -181,6 +182,8 @@ def wire_table(rows):
     tolerance = next((row["tolerance"] for row in rows if "tolerance" in row), 0)
     print(f"  no loss: at most {tolerance * 100:g} % lost in a trial; held: of more trials at that "
           "rate")
+    if any(row.get("generator_bound") for row in rows):
+        print("  *: the box took all that the generator could send")
     for (link, box, sessions, _), what in lines.items():
         if "set-up" in what:
             print(f"  {link}, {box}: {what['set-up']['median']:,.0f} new sessions a second, "
