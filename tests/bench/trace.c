@@ -25,6 +25,7 @@
  */
 #define WORKERS   2
 #define PACKETS   32 /* a side and worker: a burst */
+#define FIRST     8  /* of new subscribers: they take many instructions */
 #define REGISTERS 17 /* general ones from R8 to RIP, as ucontext has them */
 #define TRAP_FLAG 0x100
 #define STEPS_MAX 400000
@@ -82,7 +83,7 @@ static void prepare_first(uint32_t worker)
 {
 	static uint32_t address = SUBSCRIBER_FIRST + (1 << 20);
 
-	for (uint32_t i = 0; i < PACKETS; i++) {
+	for (uint32_t i = 0; i < FIRST; i++) {
 		struct flow flow = run.flows.flow[i];
 
 		do
@@ -90,7 +91,7 @@ static void prepare_first(uint32_t worker)
 		while (home_of_subscriber(flow.inside) != worker);
 		flow_write(&flow, run.flows.frames, 0, 60, RTE_TCP_SYN_FLAG, run.mbuf[worker][i]);
 	}
-	nic_put(PORT_INSIDE, worker, run.mbuf[worker], PACKETS);
+	nic_put(PORT_INSIDE, worker, run.mbuf[worker], FIRST);
 }
 
 static void turn(uint32_t worker)
@@ -104,7 +105,7 @@ static void turn(uint32_t worker)
 /* Once as it is, once step by step. */
 static int run_turns(void *context __rte_unused)
 {
-	uint32_t worker = rte_lcore_id(), packets = run.first ? PACKETS : 2 * PACKETS;
+	uint32_t worker = rte_lcore_id(), packets = run.first ? FIRST : 2 * PACKETS;
 	void (*next)(uint32_t worker) = run.first ? prepare_first : prepare;
 	uint64_t before;
 
@@ -153,7 +154,7 @@ static void trace_steering(const char *name, uint8_t off_inside, uint8_t off_out
 	run.off[1] = off_outside;
 	for (uint32_t worker = 0; worker < WORKERS; worker++) {
 		run_on(run_turns, worker);
-		printf("segment %u %u %u %s\n", worker, run.first ? PACKETS : 2 * PACKETS,
+		printf("segment %u %u %u %s\n", worker, run.first ? FIRST : 2 * PACKETS,
 		       trace.steps, name);
 		if (fwrite(trace.step, sizeof(trace.step[0]), trace.steps, file) != trace.steps)
 			world_die("cannot write the trace");

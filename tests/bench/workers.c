@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <sched.h>
 #include <stdio.h>
 
 #include <rte_cycles.h>
@@ -66,8 +67,12 @@ static void barrier(void)
 {
 	uint32_t target = __atomic_fetch_add(&run.arrived, 1, __ATOMIC_ACQ_REL) / run.lanes + 1;
 
-	while (__atomic_load_n(&run.arrived, __ATOMIC_ACQUIRE) < target * run.lanes)
+	for (uint32_t i = 1; __atomic_load_n(&run.arrived, __ATOMIC_ACQUIRE) < target * run.lanes;
+	     i++) {
 		rte_pause();
+		if (i % 4096 == 0) /* the other's CPU does something else */
+			sched_yield();
+	}
 }
 
 /* ---- flows ---- */
