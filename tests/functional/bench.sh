@@ -66,4 +66,6 @@ refuses() {
 }
 expect "an unknown number of sessions is refused" refuses pipeline --sessions 7Q
 expect "and an unknown part" refuses everything
+expect "and unknown frames" refuses pipeline --frames udp64,jumbo
+expect "and a direction of its own" refuses pipeline --direction sideways
 finish
