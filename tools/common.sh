@@ -38,7 +38,7 @@ declare -A PACKAGES=(
 	[guard]="valgrind python3"
 	[plot]="gnuplot-nox python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
-		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client"
+		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client lua5.4"
 )
 
 missing_packages() {
