@@ -20,6 +20,7 @@ struct sessions {
 	struct wheel *wheel;
 	struct slab *slab;
 	uint32_t count; /* published */
+	uint32_t fresh; /* published since the last expiry */
 };
 
 /* A value of the table: the record's index, and in bit 0 which of its tuples. */
@@ -162,6 +163,7 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
 		  now + session_timeout(session) + 1);
 	sessions->count++;
+	sessions->fresh++;
 	return 0;
 }
 
@@ -176,7 +178,7 @@ void session_end(struct sessions *sessions, struct session *session)
 }
 
 /* Seconds until it may end; 0: now. They are rounded down: never early. */
-static uint32_t left(const struct session *session, uint32_t now)
+static uint32_t seconds_left(const struct session *session, uint32_t now)
 {
 	uint32_t timeout = session_timeout(session);
 	uint32_t idle = session_idle(session, now);
@@ -191,7 +193,7 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 
 	if (!(session->life & LIFE_PUBLISHED))
 		return let_go(sessions, session, LIFE_WHEEL);
-	seconds = left(session, now);
+	seconds = seconds_left(session, now);
 	if (seconds == 0) {
 		session_end(sessions, session);
 		return let_go(sessions, session, LIFE_WHEEL);
@@ -203,21 +205,19 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 static void foresee_end(const struct sessions *sessions, const struct session *session,
 			uint32_t now)
 {
-	if (!(session->life & LIFE_PUBLISHED) || left(session, now) != 0)
+	if (!(session->life & LIFE_PUBLISHED) || seconds_left(session, now) != 0)
 		return;
 	for (int i = 0; i < 2; i++)
 		table_prefetch(sessions->table, tuple_hash(&session->tuple[i]));
 	sessions->config.foresee_end(sessions->config.context, session);
 }
 
-void sessions_expire(struct sessions *sessions, uint32_t now)
+/* What the wheel gives of up to n sessions: how many those are. */
+static uint32_t expire(struct sessions *sessions, uint32_t now, uint32_t n)
 {
 	uint32_t index[WHEEL_BATCH];
-	uint32_t n;
 
-	if (!reclaim_has_room(sessions->config.reclaim, WHEEL_BATCH * RECLAIM_PER_SESSION))
-		return;
-	n = wheel_take(sessions->wheel, now, index, WHEEL_BATCH);
+	n = wheel_take(sessions->wheel, now, index, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct session *session = slab_at(sessions->slab, index[i]);
 
@@ -228,6 +228,21 @@ void sessions_expire(struct sessions *sessions, uint32_t now)
 		foresee_end(sessions, slab_at(sessions->slab, index[i]), now);
 	for (uint32_t i = 0; i < n; i++)
 		check(sessions, slab_at(sessions->slab, index[i]), now);
+	return n;
+}
+
+/* So many, and as many again as have come: so it keeps up, whatever a loop brings. */
+void sessions_expire(struct sessions *sessions, uint32_t now)
+{
+	uint32_t left = WHEEL_BATCH + sessions->fresh, n;
+
+	sessions->fresh = 0;
+	do {
+		n = RTE_MIN(left, (uint32_t)WHEEL_BATCH);
+		if (!reclaim_has_room(sessions->config.reclaim, n * RECLAIM_PER_SESSION))
+			return;
+		left -= n;
+	} while (expire(sessions, now, n) == n && left > 0);
 }
 
 const struct table *sessions_table(const struct sessions *sessions)

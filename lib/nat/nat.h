@@ -138,7 +138,7 @@ enum verdict nat_admit(struct nat *nat, struct packet *p);
  * Before nat_admit() of several first packets from the inside (at most FORESEE_MAX): what they will
  * touch is on its way from memory when they come.
  */
-#define FORESEE_MAX 32
+#define FORESEE_MAX 32u
 void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n);
 
 /* The same of a ping from one subscriber's public address to that of another, which it names by

@@ -13,15 +13,14 @@ static void keep_nexthop(const struct burst *burst, struct packet *p, uint32_t g
 	session->generation[p->direction] = generation;
 }
 
-/* Several first packets: what they will touch is asked for before any is admitted. */
-static void foresee(struct pipeline *pipeline)
+/* Several first packets of `odd`: what they will touch is asked for before any is admitted. */
+static void foresee(struct pipeline *pipeline, const uint8_t odd[], uint32_t odd_n)
 {
-	struct burst *burst = &pipeline->burst;
-	struct packet *first[BURST_MAX];
+	struct packet *first[FORESEE_MAX];
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
+	for (uint32_t i = 0; i < odd_n; i++) {
+		struct packet *p = &pipeline->burst.packet[odd[i]];
 
 		if (p->kind == PACKET_QUERY && p->session == NULL && from_inside(p))
 			first[n++] = p;
@@ -30,25 +29,28 @@ static void foresee(struct pipeline *pipeline)
 		nat_foresee(pipeline->config.nat, first, n);
 }
 
+static void admit(struct pipeline *pipeline, struct packet *p)
+{
+	enum verdict verdict;
+
+	if (p->kind != PACKET_QUERY)
+		return;
+	if (p->session == NULL) {
+		verdict = nat_admit(pipeline->config.nat, p);
+		if (verdict != VERDICT_COUNT)
+			return packet_refuse(p, verdict);
+	}
+	keep_nexthop(&pipeline->burst, p, pipeline->generation);
+}
+
 /* Step 5: first packets only: rules, limits, port, and the complete session, published last. */
 void step_admit(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
 
-	foresee(pipeline);
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-		enum verdict verdict;
-
-		if (p->kind != PACKET_QUERY)
-			continue;
-		if (p->session == NULL) {
-			verdict = nat_admit(pipeline->config.nat, p);
-			if (verdict != VERDICT_COUNT) {
-				packet_refuse(p, verdict);
-				continue;
-			}
-		}
-		keep_nexthop(burst, p, pipeline->generation);
+		if (i % FORESEE_MAX == 0)
+			foresee(pipeline, &burst->odd[i], RTE_MIN(burst->odd_n - i, FORESEE_MAX));
+		admit(pipeline, &burst->packet[burst->odd[i]]);
 	}
 }

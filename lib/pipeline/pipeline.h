@@ -17,7 +17,7 @@
  * The edges are calls, so that a test runs the very same walk between ports of its own.
  */
 
-#define BURST_MAX 32 /* packets at a time */
+#define BURST_MAX 64 /* packets at a time */
 
 struct pipeline;
 
