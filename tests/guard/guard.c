@@ -31,7 +31,7 @@
  */
 #define SESSIONS 2016 /* of UDP, and of TCP; half of them are opened first */
 #define OPEN     1008
-#define PACKETS  992 /* a scenario's: 31 bursts */
+#define PACKETS  (15 * BURST_MAX) /* a scenario's */
 #define PINGS    BURST_MAX
 
 static struct {
