@@ -58,6 +58,13 @@ static const char *wrong_port(const char *text)
 								     : "a port number, 1 to 65535";
 }
 
+static const char *wrong_realm(const char *text)
+{
+	return is_number(text, 16777215) && strtoul(text, NULL, 10) > 0
+		       ? NULL
+		       : "a realm's number, 1 to 16777215";
+}
+
 static const char *wrong_state(const char *text)
 {
 	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")] == '\0'
@@ -86,6 +93,7 @@ static const struct {
 	{"remote-port", "remote_port", wrong_port, NULL},
 	{"protocol", "protocol", filter_wrong_protocol, tolower},
 	{"state", "state", wrong_state, toupper},
+	{"realm", "realm", wrong_realm, NULL},
 	{"limit", "limit", wrong_limit, NULL},
 };
 

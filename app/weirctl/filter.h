@@ -4,14 +4,15 @@
 
 #include "weirctl.h"
 
-#define FILTER_DETAIL                                                    \
-	"Filters, all of which must hold:\n"                             \
-	"  inside A[/LENGTH]       the subscriber's address or prefix\n" \
-	"  outside A[/LENGTH]      the public address\n"                 \
-	"  remote A[/LENGTH]       the other end's address\n"            \
-	"  inside-port N, outside-port N, remote-port N\n"               \
-	"  protocol P              tcp, udp, icmp, or a number\n"        \
-	"  state S                 ESTABLISHED, SYN_SENT, TIME_WAIT, ...\n"
+#define FILTER_DETAIL                                                       \
+	"Filters, all of which must hold:\n"                                \
+	"  inside A[/LENGTH]       the subscriber's address or prefix\n"    \
+	"  outside A[/LENGTH]      the public address\n"                    \
+	"  remote A[/LENGTH]       the other end's address\n"               \
+	"  inside-port N, outside-port N, remote-port N\n"                  \
+	"  protocol P              tcp, udp, icmp, or a number\n"           \
+	"  state S                 ESTABLISHED, SYN_SENT, TIME_WAIT, ...\n" \
+	"  realm N                 the subscriber's, where there are several\n"
 
 /* The value of a word is one of these. */
 const char *filter_wrong_address(const char *text);  /* NULL, or what is wrong */

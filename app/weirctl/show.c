@@ -66,6 +66,7 @@ static const struct field route_fields[] = {
 	{"via", "VIA", LIST_TEXT, false},
 	{"interface", "INTERFACE", LIST_TEXT, false},
 	{"kind", "KIND", LIST_TEXT, false},
+	{"realm", "REALM", LIST_NUMBER, true},
 };
 
 static const struct field neighbour_fields[] = {

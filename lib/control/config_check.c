@@ -73,33 +73,47 @@ static struct prefix subnet_of_iface(const struct iface_config *iface)
 			       .length = iface->address.length};
 }
 
-/* The interface in whose subnet the address is, or NULL. */
-static const struct iface_config *connected(const struct config *config, rte_be32_t address)
+static bool is_in_reach(const struct iface_config *iface, uint32_t realm)
+{
+	return iface->side == SIDE_OUTSIDE || iface->realm == realm;
+}
+
+/* The interface, of the realm or outside, in whose subnet the address is, or NULL. */
+static const struct iface_config *connected(const struct config *config, uint32_t realm,
+					    rte_be32_t address)
 {
 	const struct iface_config *iface = config->interfaces.element;
 
 	for (uint32_t i = 0; i < config->interfaces.n; i++) {
 		struct prefix subnet = subnet_of_iface(&iface[i]);
 
-		if (prefix_contains(&subnet, address))
+		if (is_in_reach(&iface[i], realm) && prefix_contains(&subnet, address))
 			return &iface[i];
 	}
 	return NULL;
 }
 
-/* The interface that packets to the address leave by, or NULL: none. */
-static const struct iface_config *way_to(const struct config *config, rte_be32_t address)
+/* The interface that packets from the realm to the address leave by, or NULL: none. */
+static const struct iface_config *way_to(const struct config *config, uint32_t realm,
+					 rte_be32_t address)
 {
-	const struct iface_config *iface = connected(config, address);
-	const struct route_config *route = config->routes.element, *best = NULL;
+	const struct iface_config *best = connected(config, realm, address);
+	const struct route_config *route = config->routes.element;
+	uint8_t length = 0;
 
-	if (iface != NULL)
-		return iface;
-	for (uint32_t i = 0; i < config->routes.n; i++)
-		if (prefix_contains(&route[i].to, address) &&
-		    (best == NULL || route[i].to.length > best->to.length))
-			best = &route[i];
-	return best != NULL ? connected(config, best->via) : NULL;
+	if (best != NULL)
+		return best;
+	for (uint32_t i = 0; i < config->routes.n; i++) {
+		const struct iface_config *iface =
+			route_gateway(config->interfaces.element, config->interfaces.n, &route[i]);
+
+		if (prefix_contains(&route[i].to, address) && is_in_reach(iface, realm) &&
+		    (best == NULL || route[i].to.length > length)) {
+			best = iface;
+			length = route[i].to.length;
+		}
+	}
+	return best;
 }
 
 static bool ranges_hold(const struct config_prefixes *ranges, uint32_t address)
@@ -117,24 +131,27 @@ static bool pool_holds(const struct pool_config *pool, uint32_t address)
 	       !ranges_hold(&pool->excluded_addresses, address);
 }
 
-/* One pool address: it must not lead to the subscribers. Host order. */
+/* One pool address: it must not lead to the subscribers of any realm. Host order. */
 static int check_way(const struct config *config, uint32_t i, uint32_t address,
 		     struct config_error *error)
 {
 	const struct pool_config *pool = config->pools.element;
-	const struct iface_config *iface;
+	const struct iface_config *from = config->interfaces.element, *iface;
 	char path[64], text[TEXT_IPV4_SIZE];
 
 	if (!pool_holds(&pool[i], address))
 		return 0;
-	iface = way_to(config, rte_cpu_to_be_32(address));
-	if (iface == NULL || iface->side == SIDE_OUTSIDE)
-		return 0;
-	snprintf(path, sizeof(path), "pools[%u].addresses", i);
-	return refuse(error, path, text_ipv4(rte_cpu_to_be_32(address), text),
-		      "addresses that are outside: the routes lead this one to the inside "
-		      "interface \"%s\"",
-		      iface->name);
+	for (uint32_t k = 0; k < config->interfaces.n; k++) {
+		iface = way_to(config, from[k].realm, rte_cpu_to_be_32(address));
+		if (iface == NULL || iface->side == SIDE_OUTSIDE)
+			continue;
+		snprintf(path, sizeof(path), "pools[%u].addresses", i);
+		return refuse(error, path, text_ipv4(rte_cpu_to_be_32(address), text),
+			      "addresses that are outside: the routes lead this one to the inside "
+			      "interface \"%s\"",
+			      iface->name);
+	}
+	return 0;
 }
 
 /*

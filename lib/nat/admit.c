@@ -223,7 +223,8 @@ static bool is_denied_inside(const struct mapping *mapping, const struct tuple *
 	return rules_decide(&inside, &pool) == RULE_DENY;
 }
 
-struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
+/* The dynamic mapping of a packet's public destination, or NULL. */
+static struct mapping *mapping_for(const struct nat *nat, const struct tuple *tuple)
 {
 	struct tuple key = {
 		.dst = tuple->dst, .dport = tuple->dport, .proto_realm = tuple->proto_realm};
@@ -231,11 +232,28 @@ struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple)
 	return mapping_find(nat, &key);
 }
 
-rte_be32_t nat_static_for(const struct tuple *tuple)
+bool nat_is_static(const struct tuple *tuple)
+{
+	return fixed_find(tuple) != NULL;
+}
+
+rte_be32_t nat_inside_of(const struct nat *nat, const struct tuple *tuple, uint32_t *realm,
+			 enum verdict *why)
 {
 	const struct static_entry *entry = fixed_find(tuple);
+	const struct mapping *mapping;
 
-	return entry != NULL ? entry->inside : 0;
+	if (entry != NULL) {
+		*realm = entry->realm;
+		return entry->inside;
+	}
+	mapping = mapping_for(nat, tuple);
+	if (mapping == NULL || !remotes_let_in(nat, mapping, tuple)) {
+		*why = mapping != NULL ? VERDICT_FILTERED : VERDICT_NO_SESSION;
+		return 0;
+	}
+	*realm = tuple_realm(&mapping_host(mapping)->tuple[0]);
+	return mapping_host(mapping)->tuple[0].src;
 }
 
 static enum verdict admit_through(struct nat *nat, struct packet *p, struct mapping *mapping)
@@ -272,7 +290,7 @@ static enum verdict admit_inbound(struct nat *nat, struct packet *p, struct mapp
 {
 	if (mapping == NULL)
 		return VERDICT_NO_SESSION;
-	if (!nat_lets_in(nat, mapping, &p->tuple))
+	if (!remotes_let_in(nat, mapping, &p->tuple))
 		return VERDICT_FILTERED;
 	p->direction = 1;
 	return admit_through(nat, p, mapping);
@@ -288,7 +306,7 @@ enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identi
 		return VERDICT_TABLE_FULL;
 	if (entry != NULL)
 		return admit_static(nat, p, entry);
-	return admit_inbound(nat, p, nat_mapping_for(nat, &named));
+	return admit_inbound(nat, p, mapping_for(nat, &named));
 }
 
 enum verdict nat_admit(struct nat *nat, struct packet *p)
@@ -309,7 +327,7 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 	if (tuple_realm(&p->tuple) == REALM_OUTSIDE) {
 		entry = fixed_find(&p->tuple);
 		return entry != NULL ? admit_static(nat, p, entry)
-				     : admit_inbound(nat, p, nat_mapping_for(nat, &p->tuple));
+				     : admit_inbound(nat, p, mapping_for(nat, &p->tuple));
 	}
 	verdict = admit_outbound(nat, p, &subscriber);
 	if (unlikely(verdict != VERDICT_COUNT))

@@ -21,6 +21,7 @@ bool nat_filter_matches(const struct nat_filter *filter, const struct session *s
 	       port_matches(filter->inside_port, out->sport) &&
 	       port_matches(filter->outside_port, in->dport) &&
 	       port_matches(filter->remote_port, in->sport) &&
+	       (filter->realm == 0 || filter->realm == tuple_realm(out)) &&
 	       (filter->protocol == 0 || filter->protocol == tuple_proto(out)) &&
 	       (filter->state[0] == '\0' ||
 		strcasecmp(filter->state, session_state_name(session)) == 0);
@@ -77,6 +78,21 @@ static bool parse_state(struct cmd_call *call, struct nat_filter *filter)
 	return false;
 }
 
+static bool parse_realm(struct cmd_call *call, uint32_t *realm)
+{
+	const char *text = cmd_arg(call, "realm", 10);
+	uint64_t value;
+
+	if (text == NULL)
+		return true;
+	if (text_parse_uint(text, REALM_MAX, &value) && value > 0) {
+		*realm = (uint32_t)value;
+		return true;
+	}
+	cmd_fail(call, "realm: found \"%s\", want a number from 1 to %u", text, REALM_MAX);
+	return false;
+}
+
 bool nat_filter_parse(struct cmd_call *call, struct nat_filter *filter)
 {
 	memset(filter, 0, sizeof(*filter));
@@ -86,7 +102,8 @@ bool nat_filter_parse(struct cmd_call *call, struct nat_filter *filter)
 	       parse_port(call, "inside_port", 3, &filter->inside_port) &&
 	       parse_port(call, "outside_port", 4, &filter->outside_port) &&
 	       parse_port(call, "remote_port", 5, &filter->remote_port) &&
-	       parse_protocol(call, &filter->protocol) && parse_state(call, filter);
+	       parse_protocol(call, &filter->protocol) && parse_state(call, filter) &&
+	       parse_realm(call, &filter->realm);
 }
 
 bool subscriber_parse(struct cmd_call *call, rte_be32_t *address)

@@ -13,6 +13,7 @@
 struct nat_filter {
 	struct prefix inside, outside, remote;           /* length 0: any */
 	uint16_t inside_port, outside_port, remote_port; /* host order; 0: any */
+	uint32_t realm;                                  /* 0: any */
 	uint8_t protocol;                                /* 0: any */
 	char state[16];                                  /* empty: any */
 };
@@ -21,7 +22,7 @@ struct nat_filter {
 bool nat_filter_matches(const struct nat_filter *filter, const struct session *session);
 
 /* From a command's arguments inside, outside, remote, inside_port, outside_port, remote_port,
- * protocol, state. False: call->error is set. */
+ * protocol, state, realm. False: call->error is set. */
 bool nat_filter_parse(struct cmd_call *call, struct nat_filter *filter);
 
 /* A command's argument `address`: a subscriber's. False: call->error is set. */

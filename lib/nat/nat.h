@@ -119,14 +119,13 @@ void nat_withdraw(const struct session *session);
 
 /* ---- the home ---- */
 
-/* Whom a packet from the outside is for, by a static mapping; 0: by none. */
-rte_be32_t nat_static_for(const struct tuple *tuple);
+/* Whether a packet from the outside is for the inside host of a static mapping. */
+bool nat_is_static(const struct tuple *tuple);
 
-/* The dynamic mapping of a packet's public destination, or NULL. */
-struct mapping *nat_mapping_for(struct nat *nat, const struct tuple *tuple);
-
-/* Whether the mapping's filter lets a packet from the outside begin a session (RFC 4787 REQ-8). */
-bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const struct tuple *tuple);
+/* The inside address that a packet from the outside would begin a session with, and its realm; 0:
+ * none, and *why is set. */
+rte_be32_t nat_inside_of(const struct nat *nat, const struct tuple *tuple, uint32_t *realm,
+			 enum verdict *why);
 
 /*
  * Admits a packet without a session: makes the session and all that it needs, sets p->session and
@@ -196,6 +195,9 @@ struct remotes *remotes_create(uint32_t n, int socket);
 void remotes_destroy(struct remotes *remotes);
 int remotes_add(struct nat *nat, const struct mapping *mapping, rte_be32_t address);
 void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t address);
+/* Whether the mapping's filter lets a packet from the outside begin a session (RFC 4787 REQ-8). */
+bool remotes_let_in(const struct nat *nat, const struct mapping *mapping,
+		    const struct tuple *tuple);
 /* portless.c */
 /* Any worker. The home of a packet from the outside without ports, or -1: nobody's. */
 int portless_home(const struct tuple *tuple);

@@ -109,7 +109,7 @@ void remotes_remove(struct nat *nat, const struct mapping *mapping, rte_be32_t a
 	slab_give(nat->remotes->slab, remote);
 }
 
-bool nat_lets_in(const struct nat *nat, const struct mapping *mapping, const struct tuple *tuple)
+bool remotes_let_in(const struct nat *nat, const struct mapping *mapping, const struct tuple *tuple)
 {
 	struct tuple key;
 

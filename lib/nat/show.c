@@ -134,14 +134,15 @@ static json_t *show_sessions(struct cmd_call *call)
 	return reply;
 }
 
-#define FILTER_NAMES "inside outside remote inside_port outside_port remote_port protocol state"
+#define FILTER_NAMES \
+	"inside outside remote inside_port outside_port remote_port protocol state realm"
 
 static const struct cmd sessions_cmd = {
 	.path = "/weir/sessions",
 	.usage = "INSIDE,OUTSIDE,REMOTE,INSIDE_PORT,OUTSIDE_PORT,REMOTE_PORT,PROTOCOL,STATE,AFTER,"
-		 "LIMIT",
+		 "LIMIT,REALM",
 	.help = "Sessions, by pages. All may be empty: filters, \"next\" of the page before, how "
-		"many.",
+		"many, one filter more.",
 	.where = CMD_CONTROL,
 	.run = show_sessions,
 };

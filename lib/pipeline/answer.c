@@ -16,7 +16,7 @@ void answer_sender(struct pipeline *pipeline, struct packet *p, enum answer what
 		stats->answers_suppressed++;
 		return;
 	}
-	result = route_find(packet_ip(p)->src_addr, &nexthop, &target);
+	result = route_find(tuple_realm(&p->tuple), packet_ip(p)->src_addr, &nexthop, &target);
 	if (result != ROUTE_OK && result != ROUTE_UNRESOLVED) {
 		stats->answers_suppressed++;
 		return;

@@ -125,6 +125,14 @@ static inline void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *fr
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
 		  const struct route_target *target);
 
+/*
+ * Whether a first packet's source cannot be on the side that it came from: RFC 1812 5.3.8, RFC
+ * 2827. Nobody sends from an address of a pool. From the outside, `realm` being where the packet is
+ * for, nobody sends from one that there is inside, or weir's own; from the inside, nobody from
+ * where no route of the realm leads back to. An established session's packets have its addresses.
+ */
+bool is_spoofed(const struct packet *p, uint32_t realm);
+
 /* The session of a packet whose tuple is set, by a look-up of its own. */
 void find_session(struct packet *p);
 

@@ -102,7 +102,7 @@ static bool is_weirs_own(rte_be32_t address)
 	struct route_target target;
 	uint32_t nexthop;
 
-	return route_find(address, &nexthop, &target) == ROUTE_LOCAL;
+	return route_find(REALM_OUTSIDE, address, &nexthop, &target) == ROUTE_LOCAL;
 }
 
 /* Whether somebody may have the public endpoint that the packet is to; then *home is theirs, or -1:
@@ -115,7 +115,7 @@ static bool endpoint_is_mapped(const struct packet *p, const struct pool_address
 	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
 
 	*home = -1;
-	if (nat_static_for(&p->tuple) != 0)
+	if (nat_is_static(&p->tuple))
 		return true;
 	if (!tuple_has_ports(&p->tuple))
 		return !is_weirs_own(p->tuple.dst);
@@ -148,6 +148,10 @@ static bool first_session(struct pipeline *pipeline, struct packet *p)
 
 	if (p->session != NULL)
 		return true;
+	if (is_spoofed(p, tuple_realm(&p->tuple))) {
+		packet_refuse(p, VERDICT_SPOOFED_SOURCE);
+		return false;
+	}
 	verdict = nat_admit(pipeline->config.nat, p);
 	if (verdict != VERDICT_COUNT)
 		packet_refuse(p, verdict);

@@ -215,7 +215,7 @@ void arp_announce(void)
 
 void arp_announce_address(rte_be32_t address)
 {
-	const struct iface *iface = iface_connected(address);
+	const struct iface *iface = iface_connected(REALM_OUTSIDE, address);
 
 	if (iface != NULL)
 		announce(iface->port, address);

@@ -48,7 +48,8 @@ static const struct config_row rows[] = {
 	 .preset = "1",
 	 .min = 1,
 	 .max = REALM_MAX,
-	 .help = "Where inside addresses have their meaning; the outside is always realm 0."},
+	 .help = "Where inside addresses have their meaning: other realms may have the same ones. "
+		 "The outside is always realm 0."},
 	{.key = "promiscuous",
 	 .type = CONFIG_BOOL,
 	 .offset = offsetof(struct iface_config, promiscuous),
@@ -141,18 +142,19 @@ uint32_t iface_count(void)
 	return count;
 }
 
-const struct iface *iface_connected(rte_be32_t address)
+const struct iface *iface_connected(uint32_t realm, rte_be32_t address)
 {
 	for (uint32_t i = 0; i < IFACES_MAX; i++) {
 		struct prefix subnet = iface_subnet(&ifaces[i]);
 
-		if (ifaces[i].name != NULL && prefix_contains(&subnet, address))
+		if (ifaces[i].name != NULL && ifaces[i].realm == realm &&
+		    prefix_contains(&subnet, address))
 			return &ifaces[i];
 	}
 	return NULL;
 }
 
-static int check_new(const struct iface_config *config, uint16_t port)
+static int check_new(const struct iface_config *config, uint32_t realm, uint16_t port)
 {
 	struct prefix subnet = subnet_of(config->address.address, config->address.length);
 
@@ -164,7 +166,8 @@ static int check_new(const struct iface_config *config, uint16_t port)
 	for (uint32_t i = 0; i < IFACES_MAX; i++) {
 		struct prefix other = iface_subnet(&ifaces[i]);
 
-		if (ifaces[i].name != NULL && prefix_overlaps(&subnet, &other))
+		if (ifaces[i].name != NULL && realms_meet(realm, ifaces[i].realm) &&
+		    prefix_overlaps(&subnet, &other))
 			return -EEXIST;
 	}
 	return 0;
@@ -179,7 +182,7 @@ static void iface_remove(struct iface *iface)
 int iface_add(const struct iface_config *config, uint16_t port, const struct rte_ether_addr *mac)
 {
 	uint32_t realm = config->side == SIDE_OUTSIDE ? REALM_OUTSIDE : config->realm;
-	int status = check_new(config, port);
+	int status = check_new(config, realm, port);
 	uint16_t mss_clamp;
 
 	if (status != 0)

@@ -17,6 +17,12 @@ bool subnet_has_host(const struct prefix *subnet, rte_be32_t address);
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
+/* Whether one host may have to tell addresses of the two realms apart. */
+static inline bool realms_meet(uint32_t a, uint32_t b)
+{
+	return a == b || a == REALM_OUTSIDE || b == REALM_OUTSIDE;
+}
+
 /* "off", "auto" or a number; NULL: off. */
 bool mss_clamp_parse(const char *text, uint16_t *clamp);
 
@@ -31,14 +37,31 @@ void iface_remove_all(void);
 #define TEXT_MAC_SIZE 18
 char *text_mac(const uint8_t mac[RTE_ETHER_ADDR_LEN], char text[TEXT_MAC_SIZE]);
 
-/* ---- route.c: control thread ---- */
+/* ---- fib.c: control thread ---- */
 
-extern struct rte_mempool *route_buffers;
+/* A static route with its gateway's interface. */
+struct static_route {
+	struct prefix to;
+	rte_be32_t via;
+	uint16_t port;
+};
+
+/* The i-th static route in use, or NULL past the last. */
+const struct static_route *route_static(uint32_t i);
 
 /* Makes and publishes the table again, from the interfaces and the static routes in use. */
 int route_rebuild(void);
 
 void route_generation_bump(void);
+
+/* Frees old tables that no worker can see any more. */
+void fib_reclaim(void);
+/* No worker may look up any more. */
+void fib_teardown(void);
+
+/* ---- route.c: control thread ---- */
+
+extern struct rte_mempool *route_buffers;
 
 /* Where a list's page begins, and how many elements it may have at most. False: call->error set. */
 bool route_page(struct cmd_call *call, uint32_t *from, uint32_t *max);

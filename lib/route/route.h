@@ -27,6 +27,13 @@
  * packets back once the control thread has published the neighbour, or when it gives up. A
  * neighbour that was not heard of for 30 s is asked again (3 times, 1 s apart), then forgotten.
  *
+ * Realms. Each inside realm has addresses and routes of its own, and so has the outside: the
+ * subnets of its interfaces, and the static routes whose gateways are in them. Two inside realms
+ * may have the same addresses. What goes to a subscriber is routed by its realm alone; what comes
+ * from one goes by its realm's routes and the outside's, the longest prefix first, and its realm's
+ * where they tie: so an address that a realm has inside too is the outside's for all other realms
+ * (RFC 4787 REQ-7).
+ *
  * Addresses are in network order throughout.
  */
 
@@ -47,6 +54,7 @@ extern const struct config_section iface_config_section;
 struct route_config {
 	struct prefix to;
 	rte_be32_t via;
+	char *interface; /* the gateway's, where several realms have its subnet; NULL, empty: any */
 };
 extern const struct config_section route_config_section;
 
@@ -112,12 +120,21 @@ enum route_result {
 };
 
 /*
- * Any worker, without a lock. The next hop towards a destination. *nexthop is always set: to a
- * neighbour's number with ROUTE_OK, else to the NEXTHOP_ constant of the result. To keep the number
- * with a generation, read route_generation() first.
+ * Any worker, without a lock. The next hop towards a destination in a realm. *nexthop is always
+ * set: to a neighbour's number with ROUTE_OK, else to the NEXTHOP_ constant of the result. To keep
+ * the number with a generation, read route_generation() first.
  */
-enum route_result route_find(rte_be32_t destination, uint32_t *nexthop,
+enum route_result route_find(uint32_t realm, rte_be32_t destination, uint32_t *nexthop,
 			     struct route_target *target);
+/* The same towards what a host in the realm means by the address: in its realm, or outside. */
+enum route_result route_find_from(uint32_t realm, rte_be32_t destination, uint32_t *nexthop,
+				  struct route_target *target);
+
+/* Any worker. Whether a route of the realm leads to a host of this address. */
+bool route_exists(uint32_t realm, rte_be32_t address);
+/* Any worker. Whether nobody outside has an address: it is weir's own, or, as the realm's hosts
+ * mean it (REALM_OUTSIDE: those of any realm), inside. */
+bool route_is_inside(uint32_t realm, rte_be32_t address);
 
 extern uint32_t route_generation_number;
 
@@ -205,15 +222,20 @@ void route_teardown(void);
 /*
  * Before workers start. Adds an interface with its connected subnet and own address; `mac` is the
  * port's. Copies what it needs. 0; -EINVAL: no such port id or address; -EEXIST: the port has one,
- * or the subnet overlaps another's; -ENOMEM.
+ * or the subnet overlaps another's, of the same realm or one of them outside; -ENOMEM.
  */
 int iface_add(const struct iface_config *config, uint16_t port, const struct rte_ether_addr *mac);
 
 /*
- * Replaces all static routes at once. 0, or -errno with nothing changed: -EINVAL when a gateway is
- * in no connected subnet, -ENOMEM (a table takes 64 MB beside the one in use).
+ * Replaces all static routes at once. Copies what it needs. 0, or -errno with nothing changed:
+ * -EINVAL when a gateway is in no connected subnet, or in several of which none is named, -ENOMEM
+ * (a table takes 64 MB beside the one in use).
  */
 int route_replace(const struct route_config *config, uint32_t n);
+
+/* The interface of a route's gateway, or NULL: none, or several of which the route names none. */
+const struct iface_config *route_gateway(const struct iface_config *iface, uint32_t n,
+					 const struct route_config *route);
 
 /*
  * Checks beyond the rows: names, devices or routes twice, overlapping subnets, addresses that are
@@ -228,10 +250,10 @@ void route_poll(uint64_t now_ms);
 
 /* Announces the address of every interface (gratuitous ARP, RFC 5227 2.3). */
 void arp_announce(void);
-/* Announces an address of a pool on the interface whose subnet it lies in, if any. */
+/* Announces an address of a pool on the outside interface whose subnet it lies in, if any. */
 void arp_announce_address(rte_be32_t address);
 
-/* Any thread. The interface whose subnet an address lies in; NULL: none. */
-const struct iface *iface_connected(rte_be32_t address);
+/* Any thread. The interface of the realm in whose subnet an address lies; NULL: none. */
+const struct iface *iface_connected(uint32_t realm, rte_be32_t address);
 
 #endif

@@ -170,7 +170,7 @@ static void some_packets_are_never_answered(void **state)
 	flow_drop(INSIDE, &spec, VERDICT_MARTIAN_DESTINATION);
 	spec.dst = B1;
 	spec.src = "100.64.255.255"; /* and as a source */
-	flow_drop(INSIDE, &spec, VERDICT_TTL_EXCEEDED);
+	flow_drop(INSIDE, &spec, VERDICT_SPOOFED_SOURCE);
 	spec = query;
 	flow_open(&spec);
 	spec = (struct frame_spec){.src = S1,

@@ -62,7 +62,7 @@ static void look_up(struct seen *s, uint32_t i)
 		rte_cpu_to_be_32(i & 1 ? RTE_IPV4(192u, 0, 2, host) : RTE_IPV4(10, host, 1, 1));
 	uint32_t generation = route_generation();
 	struct route_target target;
-	enum route_result result = route_find(destination, &nexthop, &target);
+	enum route_result result = route_find_from(1, destination, &nexthop, &target);
 	struct nexthop copy;
 
 	s->no_route += result != ROUTE_OK && result != ROUTE_UNRESOLVED;

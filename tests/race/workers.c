@@ -135,7 +135,8 @@ static void introduce(uint16_t port, const char *address, const char *ours)
 	uint32_t nexthop;
 
 	put(port, frame_build(pool, &reply));
-	while (route_find(rte_cpu_to_be_32(support_ipv4(address)), &nexthop, &target) != ROUTE_OK) {
+	while (route_find_from(1, rte_cpu_to_be_32(support_ipv4(address)), &nexthop, &target) !=
+	       ROUTE_OK) {
 		route_poll(clock_ms());
 		sched_yield();
 	}

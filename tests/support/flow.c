@@ -27,12 +27,13 @@
 
 static const char weir_mac[] = "02:00:00:00:00:0b";
 
-static const struct {
+static struct {
 	const char *name, *address;
 	uint8_t prefix_length;
 } interfaces[FLOW_PORTS] = {
 	[INSIDE] = {"inside", WEIR_INSIDE, 16},
 	[OUTSIDE] = {"outside", WEIR_OUTSIDE, 24},
+	[INSIDE2] = {"inside2", NULL, 16},
 };
 
 static const char *const routed[] = {"192.0.2.0", "203.0.113.0", "198.18.0.0"};
@@ -144,33 +145,42 @@ int flow_group_setup(void **state)
 	return flow.test_buffers == NULL || flow.weir_buffers == NULL ? -1 : 0;
 }
 
+static void start_interface(uint16_t port, uint32_t mtu, const char *mss_clamp)
+{
+	struct iface_config config = {
+		.name = (char *)(uintptr_t)interfaces[port].name,
+		.side = port == OUTSIDE ? SIDE_OUTSIDE : SIDE_INSIDE,
+		.address = {flow_address(interfaces[port].address), interfaces[port].prefix_length},
+		.mtu = mtu != 0 ? mtu : 1500,
+		.realm = port == INSIDE2 ? 2 : 1,
+		.mss_clamp = (char *)(uintptr_t)mss_clamp,
+	};
+	struct rte_ether_addr mac;
+
+	rte_ether_unformat_addr(weir_mac, &mac);
+	assert_int_equal(iface_add(&config, port, &mac), 0);
+}
+
 static void start_network(const struct flow_setup *setup)
 {
-	struct route_config route[RTE_DIM(routed)];
-	struct rte_ether_addr mac;
-	uint16_t mtus[FLOW_PORTS] = {setup->inside_mtu, setup->outside_mtu};
-	const char *clamps[FLOW_PORTS] = {setup->inside_mss, setup->outside_mss};
+	struct route_config route[RTE_DIM(routed) + 1] = {0};
+	uint32_t n;
 
 	assert_int_equal(route_setup(flow.weir_buffers), 0);
 	route_transmit = transmit_control;
-	rte_ether_unformat_addr(weir_mac, &mac);
-	for (uint16_t port = 0; port < FLOW_PORTS; port++) {
-		struct iface_config config = {
-			.name = (char *)(uintptr_t)interfaces[port].name,
-			.side = port == INSIDE ? SIDE_INSIDE : SIDE_OUTSIDE,
-			.address = {flow_address(interfaces[port].address),
-				    interfaces[port].prefix_length},
-			.mtu = mtus[port] != 0 ? mtus[port] : 1500,
-			.realm = 1,
-			.mss_clamp = (char *)(uintptr_t)clamps[port],
-		};
-
-		assert_int_equal(iface_add(&config, port, &mac), 0);
-	}
-	for (uint32_t i = 0; i < RTE_DIM(routed); i++)
-		route[i] = (struct route_config){.to = {flow_address(routed[i]), 24},
+	interfaces[INSIDE2].address = setup->inside2;
+	start_interface(INSIDE, setup->inside_mtu, setup->inside_mss);
+	start_interface(OUTSIDE, setup->outside_mtu, setup->outside_mss);
+	if (setup->inside2 != NULL)
+		start_interface(INSIDE2, setup->inside_mtu, setup->inside_mss);
+	for (n = 0; n < RTE_DIM(routed); n++)
+		route[n] = (struct route_config){.to = {flow_address(routed[n]), 24},
 						 .via = flow_address(GATEWAY)};
-	assert_int_equal(route_replace(route, RTE_DIM(routed)), 0);
+	if (setup->outside_too != NULL) {
+		route[n].via = flow_address(GATEWAY);
+		assert_true(text_parse_prefix(setup->outside_too, &route[n++].to));
+	}
+	assert_int_equal(route_replace(route, n), 0);
 }
 
 static void start_pools(const struct flow_setup *setup)
@@ -226,7 +236,7 @@ void flow_start(const struct flow_setup *setup)
 
 	flow.now_ms = START_MS;
 	flow.workers = setup->workers != 0 ? setup->workers : 1;
-	flow.room[INSIDE] = flow.room[OUTSIDE] = flow.ring_room = UINT32_MAX;
+	flow.room[INSIDE] = flow.room[OUTSIDE] = flow.room[INSIDE2] = flow.ring_room = UINT32_MAX;
 	limits = (struct limits_config){
 		.max_sessions = setup->max_sessions != 0 ? setup->max_sessions : 2048,
 		.max_subscribers = setup->max_subscribers != 0 ? setup->max_subscribers : 64,
@@ -524,7 +534,7 @@ void flow_arp_reply(enum flow_port port, const char *address)
  * a batch a turn. */
 static void let_everything_expire(void)
 {
-	flow.room[INSIDE] = flow.room[OUTSIDE] = flow.ring_room = UINT32_MAX;
+	flow.room[INSIDE] = flow.room[OUTSIDE] = flow.room[INSIDE2] = flow.ring_room = UINT32_MAX;
 	for (uint32_t i = 0; i < 8000; i++) {
 		flow.now_ms += 1000;
 		turn_until_quiet(false);

@@ -28,7 +28,7 @@
  * test's end enough time passes for everything to expire; then no session, mapping, port, block,
  * subscriber or packet buffer may be left.
  */
-enum flow_port { INSIDE, OUTSIDE, FLOW_PORTS };
+enum flow_port { INSIDE, OUTSIDE, INSIDE2, FLOW_PORTS }; /* the last in realm 2, if at all */
 
 #define S1      "100.64.0.2"
 #define S2      "100.64.0.3"
@@ -57,6 +57,8 @@ struct flow_setup {
 	bool answer_syns;                           /* icmp.unsolicited-syn: unreachable */
 	const char *inside_mss, *outside_mss;       /* mss-clamp: off */
 	void (*set_limits)(struct limits_config *limits);
+	const char *inside2;     /* address of a second inside interface, of 16 bits: realm 2 */
+	const char *outside_too; /* a prefix more that is behind the gateway */
 	const char *subscribers; /* the prefix of the only rule; no rule: everybody is translated */
 };
 

@@ -97,7 +97,7 @@ static const char *known(const char *address)
 	struct route_target target;
 	uint32_t nexthop;
 
-	if (route_find(network_address(address), &nexthop, &target) != ROUTE_OK)
+	if (route_find_from(1, network_address(address), &nexthop, &target) != ROUTE_OK)
 		return NULL;
 	memcpy(&mac, nexthops[nexthop].link_header, sizeof(mac));
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac.addr_bytes[0],

@@ -40,7 +40,8 @@ static void unknown_keys(void **state)
 		 "weir.yaml:16: pools[0].block_size: found an unknown key, did you mean "
 		 "\"block-size\"?"},
 		{"via:", "Gateway:",
-		 "weir.yaml:12: routes[0].Gateway: found an unknown key, want one of to, via"},
+		 "weir.yaml:12: routes[0].Gateway: found an unknown key, want one of to, via, "
+		 "interface"},
 		{NULL, "timeout: {icmp: 30}\n",
 		 "weir.yaml:16: timeout: found an unknown key, did you mean \"timeouts\"?"},
 		{NULL, "icmp:\n  errors: yes\n\n  burst: 7\n",

@@ -38,7 +38,7 @@ static int teardown(void **state)
 static enum route_result find(const char *destination, uint32_t *nexthop,
 			      struct route_target *target)
 {
-	return route_find(network_address(destination), nexthop, target);
+	return route_find_from(1, network_address(destination), nexthop, target);
 }
 
 static enum route_result result_of(const char *destination)
@@ -86,8 +86,10 @@ static void connected(void **state)
 	expect_target("100.64.0.77", "100.64.0.77", NETWORK_INSIDE);
 	expect_target("192.0.2.254", "192.0.2.254", NETWORK_OUTSIDE);
 	assert_int_equal(result_of("198.51.100.1"), ROUTE_NONE);
-	assert_ptr_equal(iface_connected(network_address("192.0.2.9")), &ifaces[NETWORK_OUTSIDE]);
-	assert_null(iface_connected(network_address("198.51.100.1")));
+	assert_ptr_equal(iface_connected(REALM_OUTSIDE, network_address("192.0.2.9")),
+			 &ifaces[NETWORK_OUTSIDE]);
+	assert_null(iface_connected(1, network_address("192.0.2.9")));
+	assert_null(iface_connected(REALM_OUTSIDE, network_address("198.51.100.1")));
 }
 
 /* Own addresses are local, a subnet's network and broadcast addresses are no host's. */
@@ -149,6 +151,65 @@ static void longest_prefix(void **state)
 	assert_int_equal(result_of("192.0.2.255"), ROUTE_BROADCAST);
 }
 
+/* Each realm has its own routes, and the outside's where those are longer; two may have the same
+ * addresses. */
+static void realms(void **state)
+{
+	const struct rte_ether_addr mac = {{2, 0, 0, 0, 0, 3}};
+	struct iface_config second = {.name = (char *)(uintptr_t) "second",
+				      .side = SIDE_INSIDE,
+				      .address = {network_address("100.64.0.1"), 24},
+				      .mtu = 1500,
+				      .realm = 1};
+	struct route_config config[] = {
+		route("0.0.0.0/0", "192.0.2.254"),   route("10.0.0.0/8", "100.64.0.9"),
+		route("10.1.0.0/16", "192.0.2.253"), route("10.0.0.0/8", "100.64.0.9"),
+		route("10.0.0.0/8", "192.0.2.252"),
+	};
+	static const struct {
+		const char *destination;
+		uint16_t from[3], in[3]; /* ports, by realm; 9: none, 8: weir itself */
+	} cases[] = {
+		{"8.8.8.8", {1, 1, 1}, {1, 9, 9}},    {"10.1.0.1", {1, 1, 1}, {1, 0, 2}},
+		{"10.2.0.1", {1, 0, 2}, {1, 0, 2}},   {"100.64.0.7", {1, 0, 2}, {1, 0, 2}},
+		{"100.64.0.1", {1, 8, 8}, {1, 8, 8}}, {"192.0.2.1", {8, 8, 8}, {8, 9, 9}},
+	};
+
+	(void)state;
+	assert_int_equal(iface_add(&second, 2, &mac), -EEXIST);
+	second.realm = 2;
+	assert_int_equal(iface_add(&second, 2, &mac), 0);
+	assert_int_equal(route_replace(config, RTE_DIM(config)), -EINVAL); /* which gateway? */
+	config[1].interface = (char *)(uintptr_t) "inside";
+	config[3].interface = (char *)(uintptr_t) "second";
+	assert_int_equal(route_replace(config, RTE_DIM(config)), 0);
+	for (uint32_t i = 0; i < RTE_DIM(cases); i++) {
+		rte_be32_t address = network_address(cases[i].destination);
+
+		for (uint32_t realm = 0; realm < 3; realm++) {
+			struct route_target target = {.port = 9};
+			uint32_t nexthop;
+
+			if (route_find_from(realm, address, &nexthop, &target) == ROUTE_LOCAL)
+				target.port = 8;
+			assert_int_equal(target.port, cases[i].from[realm]);
+			target.port = 9;
+			if (route_find(realm, address, &nexthop, &target) == ROUTE_LOCAL)
+				target.port = 8;
+			assert_int_equal(target.port, cases[i].in[realm]);
+		}
+	}
+	assert_int_equal(route_find(3, network_address("100.64.0.7"), &(uint32_t){0},
+				    &(struct route_target){0}),
+			 ROUTE_NONE);
+	assert_true(route_is_inside(1, network_address("10.2.0.1")));
+	assert_false(route_is_inside(REALM_OUTSIDE, network_address("10.2.0.1"))); /* a tie */
+	assert_false(route_is_inside(2, network_address("10.1.0.1")));
+	assert_true(route_is_inside(REALM_OUTSIDE, network_address("100.64.0.7")));
+	assert_true(route_is_inside(2, network_address("192.0.2.1")));
+	assert_false(route_is_inside(2, network_address("8.8.8.8")));
+}
+
 /* What a linear scan finds. */
 static const struct route_config *scan(const struct route_config *config, uint32_t n,
 				       rte_be32_t address)
@@ -205,11 +266,12 @@ static void like_the_model(void **state)
 		const struct route_config *best = scan(config, MODEL_ROUTES, address);
 
 		if (best == NULL) {
-			assert_int_equal(route_find(address, &nexthop, &target), ROUTE_NONE);
+			assert_int_equal(route_find_from(1, address, &nexthop, &target),
+					 ROUTE_NONE);
 			continue;
 		}
 		hits++;
-		assert_int_equal(route_find(address, &nexthop, &target), ROUTE_UNRESOLVED);
+		assert_int_equal(route_find_from(1, address, &nexthop, &target), ROUTE_UNRESOLVED);
 		assert_int_equal(target.address, best->via);
 	}
 	assert_true(hits > 10000);
@@ -381,11 +443,13 @@ static void commands(void **state)
 	assert_int_equal(route_replace(&config, 1), 0);
 	network_hear(NETWORK_OUTSIDE, "192.0.2.254", first_mac, 1000);
 	route_poll(4000);
-	expect_json(run("/weir/routes", NULL, false),
-		    "{\"routes\": [{\"interface\": \"inside\", \"kind\": \"connected\", \"to\": "
-		    "\"100.64.0.0/24\"}, {\"interface\": \"outside\", \"kind\": \"connected\", "
-		    "\"to\": \"192.0.2.0/24\"}, {\"interface\": \"outside\", \"kind\": \"static\", "
-		    "\"to\": \"0.0.0.0/0\", \"via\": \"192.0.2.254\"}]}");
+	expect_json(
+		run("/weir/routes", NULL, false),
+		"{\"routes\": [{\"interface\": \"inside\", \"kind\": \"connected\", "
+		"\"realm\": 1, \"to\": \"100.64.0.0/24\"}, {\"interface\": \"outside\", \"kind\": "
+		"\"connected\", \"realm\": 0, \"to\": \"192.0.2.0/24\"}, {\"interface\": "
+		"\"outside\", \"kind\": \"static\", \"realm\": 0, \"to\": \"0.0.0.0/0\", \"via\": "
+		"\"192.0.2.254\"}]}");
 	expect_json(run("/weir/neighbours", NULL, false),
 		    "{\"neighbours\": [{\"address\": \"192.0.2.254\", \"age\": 3, \"interface\": "
 		    "\"outside\", \"mac\": \"02:00:00:00:aa:01\", \"state\": \"REACHABLE\"}]}");
@@ -425,21 +489,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(connected),
-		TEST(own_addresses),
-		TEST(point_to_point),
-		TEST(interfaces_refused),
-		TEST(longest_prefix),
-		TEST(like_the_model),
-		TEST(replace_all_or_nothing),
-		TEST(resolved),
-		TEST(generation),
-		TEST(generation_wraps),
-		TEST(number_rests),
-		TEST(tables_are_freed),
-		TEST(shares),
-		TEST(commands),
-		TEST(pages),
+		TEST(connected),        TEST(own_addresses),
+		TEST(point_to_point),   TEST(interfaces_refused),
+		TEST(longest_prefix),   TEST(realms),
+		TEST(like_the_model),   TEST(replace_all_or_nothing),
+		TEST(resolved),         TEST(generation),
+		TEST(generation_wraps), TEST(number_rests),
+		TEST(tables_are_freed), TEST(shares),
+		TEST(commands),         TEST(pages),
 	};
 
 	support_eal_setup(1, 320);

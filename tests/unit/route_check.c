@@ -126,6 +126,48 @@ static void destinations(void **state)
 	expect_wrong("routes[1].to", "192.0.2.0/24");
 }
 
+/* Realms are apart: two inside ones may have the same subnet and destinations, and the outside a
+ * prefix that a realm has inside. A gateway that several could have is one's by name. */
+static void same_in_two_realms(void **state)
+{
+	struct config_error error = {0};
+	struct iface_config second = iface[2];
+	char nobody[] = "nobody";
+
+	(void)state;
+	iface[2].side = SIDE_INSIDE;
+	iface[2].address = iface[0].address;
+	expect_wrong("interfaces[2].address", "100.64.0.1/10");
+	iface[2].realm = 2;
+	expect_wrong("routes[1].interface", "");
+	route[1].interface = nobody;
+	expect_wrong("routes[1].interface", "nobody");
+	route[1].interface = outside;
+	expect_wrong("routes[1].via", "100.64.0.9");
+	route[1].interface = third;
+	assert_int_equal(route_check(iface, ifaces_n, route, routes_n, &error), 0);
+	route[0] = route[1];
+	expect_wrong("routes[1].to", "10.0.0.0/8");
+	route[0].interface = inside;
+	assert_int_equal(route_check(iface, ifaces_n, route, routes_n, &error), 0);
+	route[0] = (struct route_config){.to = {RTE_BE32(RTE_IPV4(100, 64, 0, 0)), 10},
+					 .via = RTE_BE32(RTE_IPV4(192u, 0, 2, 254))};
+	assert_int_equal(route_check(iface, ifaces_n, route, routes_n, &error), 0);
+
+	/* one inside realm: nobody could reach what is outside */
+	iface[2] = second;
+	route[1].interface = NULL;
+	expect_wrong("routes[0].to", "100.64.0.0/10");
+
+	/* what is connected outside hides nothing, of no realm */
+	route[0].to.length = 0;
+	route[0].to.address = 0;
+	iface[2].side = SIDE_INSIDE;
+	iface[2].realm = 2;
+	iface[2].address.address = RTE_BE32(RTE_IPV4(192u, 0, 2, 9));
+	expect_wrong("interfaces[2].address", "192.0.2.9/24");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(realm, setup),
 		cmocka_unit_test_setup(gateways, setup),
 		cmocka_unit_test_setup(destinations, setup),
+		cmocka_unit_test_setup(same_in_two_realms, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

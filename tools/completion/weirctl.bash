@@ -3,7 +3,7 @@
 # bash completion for weirctl; install as /usr/share/bash-completion/completions/weirctl
 # The commands come from `weirctl help`, so they are always this weirctl's.
 
-_weirctl_filters="inside outside remote inside-port outside-port remote-port protocol state"
+_weirctl_filters="inside outside remote inside-port outside-port remote-port protocol state realm"
 
 _weirctl() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
