@@ -146,6 +146,15 @@ static int add_key(struct sessions *sessions, struct session *session, uint32_t 
 			 slab_index(sessions->slab, session) << 1 | direction);
 }
 
+/* Seconds until it may end; 0: now. They are rounded down: never early. */
+static uint32_t seconds_left(const struct session *session, uint32_t now)
+{
+	uint32_t timeout = session_timeout(session);
+	uint32_t idle = session_idle(session, now);
+
+	return idle > timeout ? 0 : timeout - idle + 1;
+}
+
 int session_publish(struct sessions *sessions, struct session *session, uint32_t now)
 {
 	session->created = now;
@@ -161,7 +170,7 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 	__atomic_store_n(&session->life, session->life | LIFE_WHEEL | LIFE_PUBLISHED,
 			 __ATOMIC_RELEASE);
 	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
-		  now + session_timeout(session) + 1);
+		  now + RTE_MAX(seconds_left(session, now), 1u));
 	sessions->count++;
 	sessions->fresh++;
 	return 0;
@@ -177,15 +186,6 @@ void session_end(struct sessions *sessions, struct session *session)
 	sessions->config.ended(sessions->config.context, session);
 }
 
-/* Seconds until it may end; 0: now. They are rounded down: never early. */
-static uint32_t seconds_left(const struct session *session, uint32_t now)
-{
-	uint32_t timeout = session_timeout(session);
-	uint32_t idle = session_idle(session, now);
-
-	return idle > timeout ? 0 : timeout - idle + 1;
-}
-
 /* The wheel gave it: ends it, or puts it back for when it may end next. */
 static void check(struct sessions *sessions, struct session *session, uint32_t now)
 {
@@ -199,6 +199,8 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 		return let_go(sessions, session, LIFE_WHEEL);
 	}
 	wheel_put(sessions->wheel, slab_index(sessions->slab, session), now + seconds);
+	if (sessions->config.stays != NULL)
+		sessions->config.stays(sessions->config.context, session);
 }
 
 /* Asks the memory for what the end of a session touches, if it will end. */
@@ -347,10 +349,9 @@ uint32_t session_timeout(const struct session *session)
 
 uint32_t session_idle(const struct session *session, uint32_t now)
 {
-	/* RFC 4787 REQ-6: packets from the inside always count; one that came from the outside
-	 * first has its time, too */
-	uint32_t last = RTE_MAX(session->seen[0],
-				timeouts.inbound_refresh ? session->seen[1] : session->created);
+	/* RFC 4787 REQ-6: packets from the inside always count */
+	uint32_t last = timeouts.inbound_refresh ? RTE_MAX(session->seen[0], session->seen[1])
+						 : session->seen[0];
 
 	return now > last ? now - last : 0;
 }

@@ -56,8 +56,9 @@ struct session {
 
 	/* Second cache line: what packets change; index: direction, written by its worker. */
 	uint64_t packets[2] __rte_cache_aligned;
-	uint64_t bytes[2];                              /* IP */
-	uint32_t seen[2];                               /* seconds: the last packet */
+	uint64_t bytes[2]; /* IP */
+	/* seconds: the last packet; [0] until the inside sends: since when it has not */
+	uint32_t seen[2];
 	uint64_t room[SESSION_ROOM / sizeof(uint64_t)]; /* the owner's, zero at first; home only */
 } __rte_cache_aligned;
 
@@ -75,6 +76,8 @@ struct sessions_config {
 	/* The home's callback when a session is out of the table; its memory is there until the
 	 * grace period ends. */
 	void (*ended)(void *context, struct session *session);
+	/* The same when its time has not come yet: once a timeout at most. May be NULL. */
+	void (*stays)(void *context, const struct session *session);
 	/* A session will end very soon: asks the memory for what ended() touches. */
 	void (*foresee_end)(void *context, const struct session *session);
 	void *context;

@@ -88,6 +88,26 @@ static struct session *session_for(struct nat *nat, const struct mapping *mappin
 	return session;
 }
 
+#define TCP_GRACE 10 /* seconds */
+
+/*
+ * Since when the inside of a session that the outside begins has not sent: RFC 4787 REQ-6, RFC 7857
+ * section 7. Where packets from the outside refresh nothing, such sessions end with the mapping's
+ * other ones, however many come; until then a server has time to answer a SYN.
+ */
+static uint32_t sent_before(const struct mapping *mapping, const struct session *session,
+			    uint32_t now)
+{
+	uint32_t sent = mapping_last_sent(mapping, now), least;
+
+	if (mapping_is_fixed(mapping)) /* there for good */
+		return now;
+	if (tuple_proto(&session->tuple[0]) != IPPROTO_TCP || mapping->sessions == mapping->inbound)
+		return sent;
+	least = now + TCP_GRACE - RTE_MIN(now, session_timeout(session));
+	return RTE_MAX(sent, RTE_MIN(least, now));
+}
+
 /* The session between a mapping and a remote endpoint, which is the far end of `tuple`. */
 static enum verdict create_session(struct nat *nat, struct mapping *mapping, struct packet *p,
 				   uint32_t now)
@@ -116,6 +136,7 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 	session->l3_delta = rewrite_l3_delta(&session->tuple[0], &translated);
 	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);
 	session->owner = mapping;
+	session->seen[0] = p->direction == 0 ? now : sent_before(mapping, session, now);
 	session->seen[p->direction] = now;
 	if (remotes_add(nat, mapping, session->tuple[1].src) != 0) {
 		session_cancel(nat->sessions, session);
@@ -128,6 +149,8 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		return VERDICT_TABLE_FULL;
 	}
 	mapping->sessions++;
+	if (p->direction == 0)
+		mapping_sent(mapping, now);
 	limits_count(mapping, session);
 	nat->stats->sessions_created++;
 	p->session = session;

@@ -225,10 +225,29 @@ static void reclaim_later(struct nat *nat, struct mapping *mapping)
 	reclaim_add(nat->reclaim, &item);
 }
 
+/* 16 bits of it: more than the longest timeout. */
+#define SENT_UNIT 16
+
+void mapping_sent(struct mapping *mapping, uint32_t when)
+{
+	uint16_t sent = (uint16_t)(when / SENT_UNIT);
+
+	if ((int16_t)(sent - mapping->sent) > 0)
+		mapping->sent = sent;
+}
+
+uint32_t mapping_last_sent(const struct mapping *mapping, uint32_t now)
+{
+	uint32_t units = now / SENT_UNIT;
+
+	return (units - (uint16_t)(units - mapping->sent)) * SENT_UNIT;
+}
+
 /* Makes one findable whose port, if it takes one, is taken. */
 static enum verdict publish(struct nat *nat, struct mapping *mapping)
 {
 	mapping_host(mapping)->created = clock_seconds(nat->now_ms);
+	mapping->sent = (uint16_t)(mapping_host(mapping)->created / SENT_UNIT);
 	mapping_subscriber(mapping)->mappings++;
 	if (add_key(nat, mapping, OUTSIDE) != 0) {
 		reclaim_later(nat, mapping);

@@ -34,6 +34,7 @@ struct mapping {
 	uint32_t sessions;     /* and expectations */
 	uint16_t inbound;      /* of the sessions: begun from the outside */
 	uint16_t expectations; /* of ALGs */
+	uint16_t sent;         /* when the inside sent last: mapping_last_sent() */
 	uint8_t kind;          /* enum mapping_kind */
 	uint8_t filtering;     /* enum dependence */
 	uint8_t dependence;    /* enum dependence: how much of the remote its inside key has */
@@ -105,6 +106,10 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
 				  enum mapping_kind kind, const struct tuple tuple[2],
 				  struct mapping **created);
+/* The inside has sent through the mapping then; seconds. */
+void mapping_sent(struct mapping *mapping, uint32_t when);
+/* When it did so last, as far as is known: not later than it did. */
+uint32_t mapping_last_sent(const struct mapping *mapping, uint32_t now);
 /* One session less; the last one takes the mapping with it. */
 void mapping_put(struct nat *nat, struct mapping *mapping);
 

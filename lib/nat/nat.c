@@ -21,6 +21,13 @@ static void session_ended(void *context, struct session *session)
 	mapping_put(nat, mapping);
 }
 
+/* The wheel has looked at it, and it stays. */
+static void session_stays(void *context __rte_unused, const struct session *session)
+{
+	if (!timeouts.inbound_refresh)
+		mapping_sent(session->owner, session->seen[0]);
+}
+
 /* Of the pool that translates it. */
 static const struct timeouts *own_timeouts(const struct session *session)
 {
@@ -53,6 +60,7 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 		.socket = socket,
 		.reclaim = nat->reclaim,
 		.ended = session_ended,
+		.stays = session_stays,
 		.foresee_end = nat_foresee_end,
 		.context = nat,
 	});

@@ -171,11 +171,28 @@ static void inbound_refreshes(void **state)
 	expect_lifetime(&query, 300);
 }
 
-/* RFC 4787 REQ-6, RFC 7857 section 7: switched off, only packets from the inside do; a session that
- * began from the outside has its time from then. */
+/* What another remote sends to the public endpoint of `query`, and what S1 gets. */
+static void probe(const struct endpoint *public, uint16_t port, struct frame_spec *in,
+		  struct frame_spec *out)
+{
+	*in = (struct frame_spec){.src = B2,
+				  .dst = public->address,
+				  .proto = IPPROTO_UDP,
+				  .sport = port,
+				  .dport = public->port};
+	*out = *in;
+	out->dst = S1;
+	out->dport = query.sport;
+	*out = flow_hop(out);
+}
+
+/*
+ * RFC 4787 REQ-6, RFC 7857 section 7: switched off, only packets from the inside refresh. However
+ * many remotes send to a mapping, it ends when its subscriber has sent nothing for the timeout.
+ */
 static void only_outbound_refreshes(void **state)
 {
-	struct frame_spec in = {.src = B2, .proto = IPPROTO_UDP, .sport = 9999}, out, back;
+	struct frame_spec in, out;
 	struct endpoint public;
 
 	(void)state;
@@ -184,20 +201,101 @@ static void only_outbound_refreshes(void **state)
 	public = flow_open(&query);
 	flow_advance(200);
 	expect_out(&query, &public);
-	flow_advance(200);
-	expect_reply(&query, &public);
-	in.dst = public.address;
-	in.dport = public.port;
-	out = in;
-	out.dst = S1;
-	out.dport = 4000;
-	back = flow_answer(&out);
-	out = flow_hop(&out);
+	for (uint16_t second = 0; second < 300; second += 10) {
+		probe(&public, 2000 + second, &in, &out);
+		flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
+		expect_reply(&query, &public);
+		flow_advance(10);
+	}
+	flow_advance(2);
+	probe(&public, 2000, &in, &out);
+	flow_drop(OUTSIDE, &in, VERDICT_NO_SESSION);
+	flow_expect_nothing_kept();
+}
+
+/* What is sent to any remote through the mapping counts: an outsider's session lasts as long. */
+static void outbound_to_others_refreshes(void **state)
+{
+	struct frame_spec in, out, back, other = query;
+	struct endpoint public, again;
+
+	(void)state;
+	change(false, NULL, 0);
+	flow_start(&(struct flow_setup){0});
+	public = flow_open(&query);
+	other.dport = 5353;
+	for (int i = 0; i < 10; i++) {
+		again = flow_open(&other);
+		assert_int_equal(again.port, public.port);
+		flow_advance(200);
+	}
+	probe(&public, 2000, &in, &out);
 	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
-	expect_lifetime(&query, 100);
-	flow_advance(100);
+	flow_advance(60);
 	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
-	expect_lifetime(&back, 99);
+	back = (struct frame_spec){
+		.src = S1, .dst = B2, .proto = IPPROTO_UDP, .sport = query.sport, .dport = 2000};
+	assert_int_equal(flow_session(&back)->packets[1], 2);
+	flow_advance(42);
+	flow_drop(OUTSIDE, &in, VERDICT_NO_SESSION);
+	flow_expect_nothing_kept();
+}
+
+/* A session that an outsider began is the subscriber's as soon as it has answered. */
+static void an_answer_refreshes(void **state)
+{
+	struct frame_spec in, out, back, seen;
+	struct endpoint public;
+
+	(void)state;
+	change(false, NULL, 0);
+	flow_start(&(struct flow_setup){0});
+	public = flow_open(&query);
+	flow_advance(290);
+	probe(&public, 2000, &in, &out);
+	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
+	back = (struct frame_spec){
+		.src = S1, .dst = B2, .proto = IPPROTO_UDP, .sport = query.sport, .dport = 2000};
+	seen = flow_public(&back, &public);
+	seen = flow_hop(&seen);
+	flow_pass(INSIDE, &back, VERDICT_TRANSLATED, OUTSIDE, &seen);
+	flow_advance(290);
+	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
+	expect_lifetime(&back, 10);
+}
+
+/* A server behind a mapping that has been silent for long has time to answer a SYN. */
+static void a_server_has_time_to_answer(void **state)
+{
+	const uint8_t ack = RTE_TCP_ACK_FLAG, syn = RTE_TCP_SYN_FLAG;
+	struct frame_spec call = query, in, out, back, seen;
+	struct endpoint public;
+
+	(void)state;
+	change(false, NULL, 0);
+	flow_start(&(struct flow_setup){0});
+	call.proto = IPPROTO_TCP;
+	call.tcp_flags = syn;
+	public = flow_open(&call);
+	call.tcp_flags = syn | ack;
+	expect_reply(&call, &public);
+	call.tcp_flags = ack;
+	expect_out(&call, &public);
+	flow_advance(3000);
+	probe(&public, 2000, &in, &out);
+	in.proto = out.proto = IPPROTO_TCP;
+	in.tcp_flags = out.tcp_flags = syn;
+	flow_pass(OUTSIDE, &in, VERDICT_TRANSLATED, INSIDE, &out);
+	flow_advance(8);
+	back = (struct frame_spec){.src = S1,
+				   .dst = B2,
+				   .proto = IPPROTO_TCP,
+				   .sport = query.sport,
+				   .dport = 2000,
+				   .tcp_flags = syn | ack};
+	seen = flow_public(&back, &public);
+	seen = flow_hop(&seen);
+	flow_pass(INSIDE, &back, VERDICT_TRANSLATED, OUTSIDE, &seen);
 }
 
 static void by_address(struct pool_config *pool)
@@ -253,6 +351,9 @@ int main(void)
 		CHANGE_TEST(by_pool),
 		CHANGE_TEST(inbound_refreshes),
 		CHANGE_TEST(only_outbound_refreshes),
+		CHANGE_TEST(outbound_to_others_refreshes),
+		CHANGE_TEST(an_answer_refreshes),
+		CHANGE_TEST(a_server_has_time_to_answer),
 		CHANGE_TEST(errors_and_filtered_packets_refresh_nothing),
 	};
 
