@@ -132,7 +132,7 @@ class Weirctl(unittest.TestCase):
 
     def run_words(self, *words, path=None):
         done = subprocess.run([WEIRCTL, "--socket", path or self.path, *words],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=300, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def ok(self, *words):
