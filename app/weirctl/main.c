@@ -93,10 +93,12 @@ static const struct command commands[] = {
 	 .path = "/weir/lookup",
 	 .run = lookup,
 	 .help = "who has a public address and port now; or what an inside one maps to",
-	 .detail = "Exit code 1 when nobody has it.\n"
-		   "\n"
-		   "  weirctl lookup 203.0.113.7 40021 tcp\n"
-		   "  weirctl lookup 100.64.0.5 5000 udp\n"},
+	 .detail =
+		 "In a deterministic pool also who has it at any time, and the block of ports of\n"
+		 "an inside address. Exit code 1 when nobody has it.\n"
+		 "\n"
+		 "  weirctl lookup 203.0.113.7 40021 tcp\n"
+		 "  weirctl lookup 100.64.0.5 5000 udp\n"},
 	{.name = "why",
 	 .params = "ADDRESS",
 	 .path = "/weir/why",

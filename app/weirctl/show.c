@@ -133,6 +133,7 @@ static const struct field pool_fields[] = {
 	{"ports.udp", "UDP USED", LIST_COUNT, false},
 	{"ports.icmp", "ICMP USED", LIST_COUNT, false},
 	{"ports.overloaded", "OVERLOADED", LIST_COUNT, true},
+	{"allocates", "ALLOCATION", LIST_TEXT, true},
 	{"maps", "MAPPING", LIST_TEXT, true},
 	{"filters", "FILTERING", LIST_TEXT, true},
 };
@@ -169,6 +170,10 @@ int show_pools(const struct command *command, int argc, char **argv)
 		json_object_set_new(
 			pool, "use",
 			json_real(total > 0 ? 100.0 * (double)busy / (double)total : 0));
+		json_object_set_new(pool, "allocates",
+				    strcmp(text_of(pool, "allocation"), "dynamic") != 0
+					    ? json_incref(json_object_get(pool, "allocation"))
+					    : json_string(""));
 		json_object_set_new(pool, "maps",
 				    dependence_text(json_object_get(pool, "mapping")));
 		json_object_set_new(pool, "filters",

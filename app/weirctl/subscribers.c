@@ -32,6 +32,23 @@ static const struct field mapping_fields[] = {
 	{"age", "AGE", LIST_SECONDS, false},
 };
 
+static const struct field computed_fields[] = {
+	{"pool", "POOL", LIST_TEXT, false},    {"inside", "INSIDE", LIST_TEXT, false},
+	{"realm", "REALM", LIST_NUMBER, true}, {"outside", "OUTSIDE", LIST_TEXT, false},
+	{"range", "PORTS", LIST_TEXT, false},
+};
+
+static void add_ranges(json_t *blocks)
+{
+	json_t *block;
+	size_t i;
+
+	json_array_foreach (blocks, i, block)
+		json_object_set_new(block, "range",
+				    json_sprintf("%" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT,
+						 int_of(block, "first"), int_of(block, "last")));
+}
+
 /* Sums over the blocks, beside what weir sent. */
 static void add_sums(json_t *subscriber)
 {
@@ -49,14 +66,11 @@ static void add_sums(json_t *subscriber)
 			sum += int_of(block, sums[k]);
 		json_object_set_new(subscriber, sums[k], json_integer(sum));
 	}
-	json_array_foreach (blocks, i, block) {
-		json_int_t first = int_of(block, "first"), last = int_of(block, "last");
-
-		json_object_set_new(block, "range",
-				    json_sprintf("%" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT,
-						 first, last));
-		json_object_set_new(block, "size", json_integer(last - first + 1));
-	}
+	json_array_foreach (blocks, i, block)
+		json_object_set_new(
+			block, "size",
+			json_integer(int_of(block, "last") - int_of(block, "first") + 1));
+	add_ranges(blocks);
 }
 
 static void print_subscriber(json_t *subscriber)
@@ -147,22 +161,23 @@ int show_subscribers(const struct command *command, int argc, char **argv)
 static int print_lookup(json_t *reply, char **argv)
 {
 	json_t *mappings = json_object_get(reply, "mappings");
-	json_t *subscriber = json_object_get(reply, "subscriber");
-	struct list list = {0};
+	json_t *blocks = json_object_get(reply, "blocks");
+	struct list list = {0}, computed = {0};
 
-	if (json_array_size(mappings) == 0 && !json_is_object(subscriber))
+	if (json_array_size(mappings) + json_array_size(blocks) == 0)
 		return refuse("nobody has %s port %s %s now", argv[0], argv[1], argv[2]);
 	if (json_array_size(mappings) == 0) {
-		printf("No mapping for %s port %s %s now, but its port block is held by:\n\n",
-		       argv[0], argv[1], argv[2]);
+		printf("No mapping for %s port %s %s now.\n", argv[0], argv[1], argv[2]);
 	} else {
 		list_rows(&list, mappings, mapping_fields, DIM(mapping_fields));
 		table_print(&list.table);
-		if (json_is_object(subscriber))
-			putchar('\n');
 	}
-	if (json_is_object(subscriber))
-		print_subscriber(subscriber);
+	if (json_array_size(blocks) == 0)
+		return EXIT_DONE;
+	printf("\nBy computation, at any time:\n");
+	add_ranges(blocks);
+	list_rows(&computed, blocks, computed_fields, DIM(computed_fields));
+	table_print(&computed.table);
 	return EXIT_DONE;
 }
 

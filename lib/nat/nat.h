@@ -47,7 +47,7 @@ struct subscriber {
 	 * subscriber to several: it has a record, and limits, in each */
 	struct tuple key;
 	struct pool_address *address;
-	struct block *blocks; /* the newest first */
+	struct block *blocks; /* the newest first, but for a computed one before all */
 	uint32_t blocks_n;
 	uint32_t mappings, sessions;
 	uint32_t sessions_of[PORT_PROTOCOLS], ports[PORT_PROTOCOLS];

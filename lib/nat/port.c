@@ -2,6 +2,7 @@
 /* Which public port a new mapping gets. */
 #include <netinet/in.h>
 
+#include "deterministic.h"
 #include "nat.h"
 #include "statics.h"
 
@@ -97,22 +98,42 @@ static struct block *block_elsewhere(struct nat *nat, struct subscriber *subscri
 	return block;
 }
 
+/* The subscriber's computed block, which it takes first and gives back last; NULL: it has it, or
+ * after a reload it is still that of another, or the pool is dynamic. */
+static struct block *block_computed(struct nat *nat, struct subscriber *subscriber)
+{
+	const struct tuple *key = &subscriber->key;
+	struct block *block;
+
+	if (subscriber->blocks != NULL && block_is_computed(subscriber->blocks))
+		return NULL;
+	block = deterministic_block(subscriber->address->pool, key->src, tuple_realm(key));
+	return block != NULL ? block_take_computed(block, nat->home, subscriber, nat->now_ms)
+			     : NULL;
+}
+
 /* One block more for the subscriber; or why not. */
 static enum verdict add_block(struct nat *nat, struct subscriber *subscriber,
-			      const struct wish *wish)
+			      const struct wish *wish, struct block **added)
 {
-	struct block *block;
+	struct block **link = &subscriber->blocks, *block;
 
 	if (subscriber->blocks_n >= subscriber->address->pool->config.max_blocks_per_subscriber)
 		return VERDICT_BLOCK_LIMIT;
-	block = block_on(nat, subscriber->address, subscriber, wish);
+	block = block_computed(nat, subscriber);
+	if (block == NULL)
+		block = block_on(nat, subscriber->address, subscriber, wish);
 	if (block == NULL)
 		block = block_elsewhere(nat, subscriber, wish);
 	if (block == NULL)
 		return VERDICT_NO_PORT;
-	block->next = subscriber->blocks;
-	subscriber->blocks = block;
+	/* a computed block stays the first, as nobody else can use its ports */
+	if (*link != NULL && block_is_computed(*link))
+		link = &(*link)->next;
+	block->next = *link;
+	*link = block;
 	subscriber->blocks_n++;
+	*added = block;
 	return VERDICT_COUNT;
 }
 
@@ -124,10 +145,9 @@ static enum verdict take(struct nat *nat, struct subscriber *subscriber, const s
 	*port = take_in_blocks(nat, subscriber, wish, block);
 	if (*port >= 0)
 		return VERDICT_COUNT;
-	verdict = add_block(nat, subscriber, wish);
+	verdict = add_block(nat, subscriber, wish, block);
 	if (verdict != VERDICT_COUNT)
 		return verdict;
-	*block = subscriber->blocks;
 	*port = take_in(nat, *block, wish);
 	return *port >= 0 ? VERDICT_COUNT : VERDICT_NO_PORT; /* all may be of static mappings */
 }

@@ -5,7 +5,9 @@
 
 #include "clock.h"
 #include "cmd.h"
+#include "deterministic.h"
 #include "nat.h"
+#include "statics.h"
 
 /*
  * What an operator sees of sessions, mappings and subscribers. All run in the control thread, in
@@ -302,13 +304,57 @@ static bool is_mapping_of(const struct mapping *mapping, rte_be32_t address, rte
 		(outside.dst == address && outside.dport == port));
 }
 
-/* The mappings of an endpoint: of its public side, or of the inside one in any realm. */
+static void add_computed(json_t *list, const struct block *block, rte_be32_t inside, uint32_t realm)
+{
+	const struct pool *pool = block->address->pool;
+
+	json_array_append_new(
+		list, json_pack("{s:b, s:s, s:o, s:i, s:o, s:i, s:i}", "computed", 1, "pool",
+				pool->name, "inside", address_json(inside), "realm", (int)realm,
+				"outside", address_json(block->address->address), "first",
+				block->first_port, "last", block->first_port + block->ports - 1));
+}
+
+/* The blocks of deterministic pools that an endpoint, public or inside, is computed to have: they
+ * are whose they are without a packet. */
+static json_t *computed_json(const struct tuple *endpoint)
+{
+	struct pool_address *outside = pool_address_find(endpoint->src);
+	uint16_t port = rte_be_to_cpu_16(endpoint->sport);
+	uint8_t protocol = tuple_proto(endpoint);
+	json_t *list = json_array();
+	const struct block *block;
+	const struct pool *pool;
+	rte_be32_t inside;
+	uint32_t realm;
+
+	if (!tuple_has_ports(endpoint))
+		return list;
+	if (outside != NULL) {
+		block = pool_address_block(outside, port);
+		/* the subscriber never gets a port that is mapped statically */
+		if (block != NULL && !static_port(outside, protocol, port) &&
+		    deterministic_holder(block, &inside, &realm))
+			add_computed(list, block, inside, realm);
+		return list;
+	}
+	for (uint32_t i = 0; (pool = pool_get(i)) != NULL; i++) {
+		block = deterministic_block(pool, endpoint->src, pool->config.realm);
+		if (block != NULL)
+			add_computed(list, block, endpoint->src, pool->config.realm);
+	}
+	return list;
+}
+
+/* The mappings of an endpoint: of its public side, or of the inside one in any realm; and what it
+ * is computed to have. */
 static json_t *show_lookup(struct cmd_call *call)
 {
 	const char *address_text = cmd_arg(call, "address", 0);
 	const char *port_text = cmd_arg(call, "port", 1);
 	const char *protocol_text = cmd_arg(call, "protocol", 2);
 	uint32_t now = clock_seconds(clock_ms());
+	struct tuple endpoint;
 	rte_be32_t address;
 	uint64_t port;
 	uint8_t protocol;
@@ -334,13 +380,17 @@ static json_t *show_lookup(struct cmd_call *call)
 				json_array_append_new(list, mapping_json(mapping, now));
 		}
 	}
-	return json_pack("{s:o}", "mappings", list);
+	endpoint = (struct tuple){.src = address,
+				  .sport = rte_cpu_to_be_16((uint16_t)port),
+				  .proto_realm = proto_realm(protocol, 0)};
+	return json_pack("{s:o, s:o}", "mappings", list, "blocks", computed_json(&endpoint));
 }
 
 static const struct cmd lookup_cmd = {
 	.path = "/weir/lookup",
 	.usage = "ADDRESS,PORT,PROTOCOL",
-	.help = "Who has a public address and port, or what an inside one is mapped to.",
+	.help = "Who has a public address and port, or what an inside one is mapped to; and the "
+		"blocks of deterministic pools, computed.",
 	.where = CMD_CONTROL,
 	.run = show_lookup,
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "deterministic.h"
 #include "nat.h"
 
 /* A public address whose own hash leads home, so that a NIC can steer its traffic there. */
@@ -56,6 +57,24 @@ struct tuple subscriber_key(const struct tuple *tuple, const struct pool *pool)
 	};
 }
 
+/* The public address that a new subscriber is paired with, and counted on. */
+static enum verdict pair(struct nat *nat, const struct tuple *tuple, struct pool *pool,
+			 struct pool_address **address)
+{
+	const struct block *block;
+
+	if (pool->computed_blocks == 0) {
+		*address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
+		return *address != NULL ? VERDICT_COUNT : VERDICT_NO_ADDRESS;
+	}
+	block = deterministic_block(pool, tuple->src, tuple_realm(tuple));
+	if (block == NULL)
+		return VERDICT_NOT_IN_POOL;
+	*address = block->address;
+	pool_address_join(*address);
+	return VERDICT_COUNT;
+}
+
 enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 			    struct subscriber **subscriber)
 {
@@ -66,9 +85,9 @@ enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct p
 	*subscriber = find(nat, &key);
 	if (*subscriber != NULL)
 		return VERDICT_COUNT;
-	address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
-	if (address == NULL)
-		return VERDICT_NO_ADDRESS;
+	verdict = pair(nat, tuple, pool, &address);
+	if (verdict != VERDICT_COUNT)
+		return verdict;
 	verdict = subscriber_create(nat, &key, address, subscriber);
 	if (verdict != VERDICT_COUNT)
 		pool_address_leave(address);
@@ -91,7 +110,7 @@ enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
 		return VERDICT_COUNT;
 	verdict = subscriber_create(nat, &key, address, subscriber);
 	if (verdict == VERDICT_COUNT)
-		__atomic_fetch_add(&address->subscribers, 1, __ATOMIC_RELAXED);
+		pool_address_join(address);
 	return verdict;
 }
 
@@ -135,6 +154,12 @@ static bool block_is_empty(const struct block *block)
 	return true;
 }
 
+/* A computed block stays as long as there are others, so that it is found first. */
+static bool is_kept(const struct subscriber *subscriber, const struct block *block)
+{
+	return block_is_computed(block) && subscriber->blocks_n > 1;
+}
+
 /* Releases blocks that were idle long enough. True: one is idle, and shall be looked at again. */
 static bool release_idle_blocks(struct nat *nat, struct subscriber *subscriber)
 {
@@ -146,7 +171,8 @@ static bool release_idle_blocks(struct nat *nat, struct subscriber *subscriber)
 		struct block *block = *link;
 
 		if (block_is_empty(block)) {
-			if (clock_seconds(nat->now_ms) - block->idle_since >= timeout) {
+			if (clock_seconds(nat->now_ms) - block->idle_since >= timeout &&
+			    !is_kept(subscriber, block)) {
 				*link = block->next;
 				subscriber->blocks_n--;
 				block_release(block, nat->home, nat->now_ms);

@@ -9,6 +9,7 @@
 
 #include <rte_malloc.h>
 
+#include "deterministic.h"
 #include "log.h"
 #include "snapshot.h"
 
@@ -27,7 +28,7 @@ void pool_configure(struct pool *pool, const struct pool_config *config)
 	struct pool_config own = *config;
 
 	own.name = NULL;
-	own.addresses = own.excluded_addresses = (struct config_prefixes){};
+	own.addresses = own.excluded_addresses = own.inside = (struct config_prefixes){};
 	pool->config = own;
 	for (int p = 0; p < PORT_PROTOCOLS; p++) {
 		pool->mapping[p] = pool_mapping(config, p);
@@ -52,6 +53,7 @@ struct pool *pool_create(const struct pool_config *config, uint16_t id)
 	}
 	pool->block_shift = (uint32_t)__builtin_ctz(config->block_size);
 	pool->blocks_per_address = ports >> pool->block_shift;
+	pool->computed_blocks = deterministic_blocks(config);
 	if (config->port_range.first < LOW_PORTS)
 		pool->low_blocks = (LOW_PORTS - config->port_range.first) >> pool->block_shift;
 	for (int p = 0; p < PORT_PROTOCOLS; p++)
@@ -69,6 +71,7 @@ void pool_free(struct pool *pool)
 		return;
 	free(pool->name);
 	free(pool->choice);
+	deterministic_destroy(pool->deterministic);
 	rte_free(pool->resting);
 	rte_free(pool);
 }

@@ -84,28 +84,52 @@ static int32_t take_free(struct pool_address *address, uint32_t first, uint32_t 
 	}
 }
 
-struct block *block_take_among(struct pool_address *address, uint32_t first, uint32_t end,
-			       uint32_t worker, void *holder, struct random *random,
-			       uint64_t now_ms)
+bool block_is_free_among(const struct pool_address *address, uint32_t first, uint32_t end)
 {
-	struct block *block;
-	int32_t number;
+	for (uint32_t i = first / WORD_BITS; i < (end + WORD_BITS - 1) / WORD_BITS; i++)
+		if (__atomic_load_n(&address->free[i], __ATOMIC_RELAXED) & mask_of(i, first, end))
+			return true;
+	return false;
+}
 
-	if (__atomic_load_n(&address->drains, __ATOMIC_RELAXED))
-		return NULL;
-	number = take_free(address, first, end, random);
-	if (number < 0)
-		return NULL;
-	__atomic_fetch_add(&address->blocks_taken, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
-	block = &address->block[number];
+/* A block that was just taken out of the free ones is the holder's. */
+static struct block *begin(struct block *block, uint32_t worker, void *holder, uint64_t now_ms)
+{
+	__atomic_fetch_add(&block->address->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&block->address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
 	block->holder = holder;
 	block->next = NULL;
 	block->since_ms = now_ms;
 	block->idle_since = 0;
 	block->overloaded = 0;
-	__atomic_store_n(&address->home[number], (uint8_t)(worker + 1), __ATOMIC_RELAXED);
+	__atomic_store_n(&block->address->home[block->number], (uint8_t)(worker + 1),
+			 __ATOMIC_RELAXED);
 	return block;
+}
+
+struct block *block_take_among(struct pool_address *address, uint32_t first, uint32_t end,
+			       uint32_t worker, void *holder, struct random *random,
+			       uint64_t now_ms)
+{
+	int32_t number;
+
+	if (__atomic_load_n(&address->drains, __ATOMIC_RELAXED))
+		return NULL;
+	number = take_free(address, RTE_MAX(first, address->pool->computed_blocks), end, random);
+	return number >= 0 ? begin(&address->block[number], worker, holder, now_ms) : NULL;
+}
+
+struct block *block_take_computed(struct block *block, uint32_t worker, void *holder,
+				  uint64_t now_ms)
+{
+	struct pool_address *address = block->address;
+	uint64_t *word = &address->free[block->number / WORD_BITS];
+	uint64_t bit = 1ULL << block->number % WORD_BITS;
+
+	if (__atomic_load_n(&address->drains, __ATOMIC_RELAXED) ||
+	    (__atomic_fetch_and(word, ~bit, __ATOMIC_ACQUIRE) & bit) == 0)
+		return NULL;
+	return begin(block, worker, holder, now_ms);
 }
 
 /* No port is in use, so the bits that are set are those of reserved ports. */
@@ -127,6 +151,17 @@ struct block *block_take(struct pool_address *address, uint32_t worker, void *ho
 				random, now_ms);
 }
 
+static void put_back(struct block *block)
+{
+	struct pool_address *address = block->address;
+
+	/* the counters first: they may say free a moment early, never full a moment late */
+	__atomic_fetch_sub(&address->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&address->free[block->number / WORD_BITS],
+			  1ULL << block->number % WORD_BITS, __ATOMIC_RELEASE);
+}
+
 void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
 {
 	struct pool_address *address = block->address;
@@ -139,6 +174,11 @@ void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
 	block->holder = NULL;
 	block->next = NULL;
 	block->since_ms = now_ms;
+	/* nobody else gets it, unless another configuration computes differently */
+	if (block_is_computed(block) && !__atomic_load_n(&address->drains, __ATOMIC_RELAXED)) {
+		put_back(block);
+		return;
+	}
 	/* every block of a pool rests equally long, so the queue is in order of time */
 	if (resting->first == NULL)
 		resting->first = block;
@@ -146,17 +186,6 @@ void block_release(struct block *block, uint32_t worker, uint64_t now_ms)
 		resting->last->next = block;
 	resting->last = block;
 	__atomic_store_n(&resting->n, resting->n + 1, __ATOMIC_RELAXED);
-}
-
-static void put_back(struct block *block)
-{
-	struct pool_address *address = block->address;
-
-	/* the counters first: they may say free a moment early, never full a moment late */
-	__atomic_fetch_sub(&address->blocks_taken, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&address->pool->blocks_taken, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&address->free[block->number / WORD_BITS],
-			  1ULL << block->number % WORD_BITS, __ATOMIC_RELEASE);
 }
 
 /* Blocks that may rest at one worker: its share (RFC 6888 REQ-8 asks for a knob). */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deterministic.h"
 #include "log.h"
 #include "ranges.h"
 #include "rcu.h"
@@ -18,8 +19,10 @@ struct pools_change {
 	uint32_t n;
 	struct pool **pool; /* behind these, those that drain; room for all that there are */
 	uint32_t all;
-	struct pool_choice **choice; /* as it will be; once begun, as it was */
-	struct pool_config *config;  /* the settings: its lists and name are not ours */
+	/* as it will be; once begun, as it was */
+	struct pool_choice **choice;
+	struct deterministic **deterministic;
+	struct pool_config *config; /* the settings: its lists and name are not ours */
 	bool *id_taken;
 	uint32_t next_id;
 	/* what workers look up: first both old and new addresses, then the new ones alone */
@@ -34,12 +37,16 @@ struct pools_change {
 /* ---- pools ---- */
 
 /* Whether a pool may become what the configuration says. */
-static bool is_the_same(const struct pool *pool, const struct pool_config *config)
+static bool is_the_same(const struct pool *pool, const struct pool_config *config,
+			const struct deterministic *deterministic)
 {
 	if (strcmp(pool->name, config->name) != 0 ||
 	    pool->config.block_size != config->block_size ||
 	    pool->config.port_range.first != config->port_range.first ||
-	    pool->config.port_range.last != config->port_range.last)
+	    pool->config.port_range.last != config->port_range.last ||
+	    pool->config.realm != config->realm ||
+	    pool->computed_blocks != deterministic_blocks(config) ||
+	    !deterministic_goes_on(pool->deterministic, deterministic))
 		return false;
 	for (int p = 0; p < PORT_PROTOCOLS; p++)
 		if (pool->overloads[p] != pool_overloads(config, p))
@@ -55,10 +62,11 @@ static void note_ids(struct pools_change *change)
 		change->id_taken[id] |= drain_has_id((uint16_t)id);
 }
 
-static struct pool *kept_or_new(struct pools_change *change, const struct pool_config *config)
+static struct pool *kept_or_new(struct pools_change *change, const struct pool_config *config,
+				const struct deterministic *deterministic)
 {
 	for (uint32_t i = 0; i < pool_snapshot->pools; i++)
-		if (is_the_same(pool_snapshot->pool[i], config))
+		if (is_the_same(pool_snapshot->pool[i], config, deterministic))
 			return pool_snapshot->pool[i];
 	while (change->next_id < POOL_IDS && change->id_taken[change->next_id])
 		change->next_id++;
@@ -249,10 +257,13 @@ static void change_free(struct pools_change *change)
 {
 	for (uint32_t i = 0; i < change->n && change->choice != NULL; i++)
 		free(change->choice[i]);
+	for (uint32_t i = 0; i < change->n && change->deterministic != NULL; i++)
+		deterministic_destroy(change->deterministic[i]);
 	for (uint32_t i = 0; i < change->gones; i++)
 		free(change->gone[i]);
 	free(change->gone);
 	free(change->choice);
+	free(change->deterministic);
 	free(change->pool);
 	free(change->config);
 	free(change->id_taken);
@@ -284,15 +295,19 @@ static int prepare(struct pools_change *change, const struct pool_config *config
 
 	change->pool = calloc(change->n + pool_snapshot->all + 1, sizeof(struct pool *));
 	change->choice = calloc(change->n + 1, sizeof(struct pool_choice *));
+	change->deterministic = calloc(change->n + 1, sizeof(struct deterministic *));
 	change->config = calloc(change->n + 1, sizeof(*change->config));
 	change->id_taken = calloc(POOL_IDS, sizeof(*change->id_taken));
-	if (change->pool == NULL || change->choice == NULL || change->config == NULL ||
-	    change->id_taken == NULL)
+	if (change->pool == NULL || change->choice == NULL || change->deterministic == NULL ||
+	    change->config == NULL || change->id_taken == NULL)
 		return -ENOMEM;
 	note_ids(change);
 	for (uint32_t i = 0; i < change->n && error == 0; i++) {
 		change->config[i] = config[i];
-		change->pool[i] = kept_or_new(change, &config[i]);
+		error = deterministic_create(&config[i], &change->deterministic[i]);
+		if (error != 0)
+			break;
+		change->pool[i] = kept_or_new(change, &config[i], change->deterministic[i]);
 		error = change->pool[i] != NULL ? choose(change, i, &config[i]) : -ENOMEM;
 	}
 	if (error != 0)
@@ -361,6 +376,10 @@ void pools_begin(struct pools_change *change)
 	/* found before they are chosen */
 	for (uint32_t i = 0; i < change->n; i++)
 		change->choice[i] = choice_swap(change->pool[i], change->choice[i]);
+	/* and chosen before they are computed */
+	for (uint32_t i = 0; i < change->n; i++)
+		change->deterministic[i] =
+			deterministic_swap(change->pool[i], change->deterministic[i]);
 }
 
 void pools_finish(struct pools_change *change)

@@ -8,9 +8,12 @@
 
 #include <rte_common.h>
 
+#include "deterministic.h"
 #include "pool.h"
 #include "ranges.h"
+#include "refuse.h"
 #include "text.h"
+#include "tuple.h"
 
 #define ADDRESSES_MAX 65536 /* of one pool: with usual blocks about 2 GB */
 
@@ -18,6 +21,7 @@
 
 const char *const dependence_names[] = {DEPENDENCES, NULL};
 static const char *const pooling_names[] = {"paired", "soft", NULL};
+const char *const allocation_names[] = {"dynamic", "deterministic", NULL};
 static const char *const override_names[] = {"as-pool", DEPENDENCES, NULL};
 
 #define OVERRIDE(name, array, protocol, text)                                                 \
@@ -50,6 +54,38 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, excluded_addresses),
 	 .preset = "",
 	 .help = "Those of the addresses that are left alone."},
+	{.key = "allocation",
+	 .type = CONFIG_CHOICE,
+	 .offset = offsetof(struct pool_config, allocation),
+	 .preset = "dynamic",
+	 .words = allocation_names,
+	 .help = "Whether a subscriber gets any free block, or always the one that is computed "
+		 "from "
+		 "its place among the inside addresses.",
+	 .rfc = "RFC 7422"},
+	{.key = "inside",
+	 .type = CONFIG_PREFIXES,
+	 .offset = offsetof(struct pool_config, inside),
+	 .preset = "",
+	 .help = "Of a deterministic pool: the subscribers' addresses, one block for each. What is "
+		 "appended here or to addresses moves nobody.",
+	 .rfc = "RFC 7422"},
+	{.key = "realm",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct pool_config, realm),
+	 .preset = "1",
+	 .min = 1,
+	 .max = REALM_MAX,
+	 .help = "Of a deterministic pool: the realm of the inside addresses.",
+	 .rfc = "RFC 7422"},
+	{.key = "overflow-blocks",
+	 .type = CONFIG_UINT,
+	 .offset = offsetof(struct pool_config, overflow_blocks),
+	 .preset = "0",
+	 .max = 1022,
+	 .help = "Of a deterministic pool: blocks at the end of each address's port-range that its "
+		 "subscribers share dynamically once their own are full.",
+	 .rfc = "RFC 7422"},
 	{.key = "port-range",
 	 .type = CONFIG_PORT_RANGE,
 	 .offset = offsetof(struct pool_config, port_range),
@@ -61,8 +97,8 @@ static const struct config_row rows[] = {
 	 .type = CONFIG_UINT,
 	 .offset = offsetof(struct pool_config, block_size),
 	 .preset = "1024",
-	 .min = 64,
-	 .max = 32768,
+	 .min = BLOCK_SIZE_MIN,
+	 .max = BLOCK_SIZE_MAX,
 	 .help = "Ports that a subscriber gets at a time, a power of two; one log record each.",
 	 .rfc = "RFC 6888 REQ-14"},
 	{.key = "max-blocks-per-subscriber",
@@ -205,25 +241,7 @@ bool pool_overloads(const struct pool_config *config, enum port_protocol protoco
 		pool_filtering(config, protocol) == ADDRESS_AND_PORT_DEPENDENT);
 }
 
-#define RANGE_TEXT_SIZE (2 * TEXT_IPV4_SIZE)
-
-/* "192.0.2.1", or "192.0.2.1-192.0.2.9" */
-static char *range_text(const struct config_range *range, char text[RANGE_TEXT_SIZE])
-{
-	char first[TEXT_IPV4_SIZE], last[TEXT_IPV4_SIZE];
-
-	text_ipv4(rte_cpu_to_be_32(range->first), first);
-	text_ipv4(rte_cpu_to_be_32(range->last), last);
-	if (range->first == range->last)
-		snprintf(text, RANGE_TEXT_SIZE, "%s", first);
-	else
-		snprintf(text, RANGE_TEXT_SIZE, "%s-%s", first, last);
-	return text;
-}
-
-/* Fills all of the error but what was found. */
-static int __attribute__((format(printf, 4, 5)))
-refuse(struct config_error *error, uint32_t pool, const char *key, const char *right, ...)
+int pool_refuse(struct config_error *error, uint32_t pool, const char *key, const char *right, ...)
 {
 	va_list args;
 
@@ -234,23 +252,18 @@ refuse(struct config_error *error, uint32_t pool, const char *key, const char *r
 	return -EINVAL;
 }
 
-static bool overlap(const struct config_range *a, const struct config_range *b)
-{
-	return a->first <= b->last && b->first <= a->last;
-}
-
 static int check_numbers(const struct pool_config *config, uint32_t i, struct config_error *error)
 {
 	const struct config_range *ports = &config->port_range;
 
 	if (!rte_is_power_of_2(config->block_size)) {
 		snprintf(error->found, sizeof(error->found), "%u", config->block_size);
-		return refuse(error, i, "block-size", "a power of two, 64 to 32768");
+		return pool_refuse(error, i, "block-size", "a power of two, 64 to 32768");
 	}
 	if (ports->first > ports->last || ports->last - ports->first + 1 < config->block_size) {
 		snprintf(error->found, sizeof(error->found), "%u-%u", ports->first, ports->last);
-		return refuse(error, i, "port-range", "at least one block of %u ports",
-			      config->block_size);
+		return pool_refuse(error, i, "port-range", "at least one block of %u ports",
+				   config->block_size);
 	}
 	return 0;
 }
@@ -263,26 +276,20 @@ static int check_modes(const struct pool_config *config, uint32_t i, struct conf
 	if (config->port_overloading && !pool_overloads(config, PORT_TCP) &&
 	    !pool_overloads(config, PORT_UDP)) {
 		snprintf(error->found, sizeof(error->found), "yes");
-		return refuse(error, i, "port-overloading",
-			      "mapping and filtering address-and-port-dependent with it, of tcp "
-			      "or udp at least");
+		return pool_refuse(
+			error, i, "port-overloading",
+			"mapping and filtering address-and-port-dependent with it, of tcp "
+			"or udp at least");
 	}
 	if (config->keep_port_range && (ports->first >= LOW_PORTS || ports->last <= LOW_PORTS ||
 					(LOW_PORTS - ports->first) % config->block_size != 0)) {
 		snprintf(error->found, sizeof(error->found), "yes");
-		return refuse(error, i, "keep-port-range",
-			      "a port-range from whole blocks below 1024 to ports above it, such "
-			      "as 512-65535 in blocks of 512");
+		return pool_refuse(
+			error, i, "keep-port-range",
+			"a port-range from whole blocks below 1024 to ports above it, such "
+			"as 512-65535 in blocks of 512");
 	}
 	return 0;
-}
-
-/* Networks 0 and 127, multicast and class E are nobody's address. */
-static bool is_unicast(const struct config_range *range)
-{
-	static const struct config_range loopback = {127U << 24, (128U << 24) - 1};
-
-	return range->first >= 1U << 24 && range->last < 224U << 24 && !overlap(range, &loopback);
 }
 
 static int check_addresses(const struct pool_config *config, uint32_t i, struct config_error *error)
@@ -293,15 +300,16 @@ static int check_addresses(const struct pool_config *config, uint32_t i, struct 
 	for (uint32_t r = 0; r < config->addresses.n; r++) {
 		const struct config_range *range = &config->addresses.range[r];
 
-		if (range->first > range->last || !is_unicast(range)) {
+		if (!range_is_unicast(range)) {
 			snprintf(error->found, sizeof(error->found), "%s", range_text(range, text));
-			return refuse(error, i, "addresses", "addresses that a host can have");
+			return pool_refuse(error, i, "addresses", "addresses that a host can have");
 		}
 		addresses += range->last - range->first + 1;
 	}
 	if (addresses == 0 || addresses > ADDRESSES_MAX) {
 		snprintf(error->found, sizeof(error->found), "%lu addresses", addresses);
-		return refuse(error, i, "addresses", "1 to %u addresses a pool", ADDRESSES_MAX);
+		return pool_refuse(error, i, "addresses", "1 to %u addresses a pool",
+				   ADDRESSES_MAX);
 	}
 	return 0;
 }
@@ -317,12 +325,12 @@ static int check_once(const struct pool_config *config, uint32_t i, uint32_t r,
 		for (uint32_t s = 0; s < (j < i ? config[j].addresses.n : r); s++) {
 			const struct config_range *before = &config[j].addresses.range[s];
 
-			if (!overlap(range, before))
+			if (!ranges_overlap(range, before))
 				continue;
 			snprintf(error->found, sizeof(error->found), "%s", range_text(range, text));
-			return refuse(error, i, "addresses",
-				      "each address once; pool %s has %s already", config[j].name,
-				      range_text(before, text));
+			return pool_refuse(error, i, "addresses",
+					   "each address once; pool %s has %s already",
+					   config[j].name, range_text(before, text));
 		}
 	}
 	return 0;
@@ -338,12 +346,12 @@ static int check_excluded(const struct pool_config *config, uint32_t i, struct c
 		const struct config_range *out = &config->excluded_addresses.range[e];
 		uint32_t r = 0;
 
-		while (r < config->addresses.n && !overlap(out, &config->addresses.range[r]))
+		while (r < config->addresses.n && !ranges_overlap(out, &config->addresses.range[r]))
 			r++;
 		if (r == config->addresses.n) {
 			snprintf(error->found, sizeof(error->found), "%s", range_text(out, text));
-			return refuse(error, i, "excluded-addresses",
-				      "some of the pool's addresses");
+			return pool_refuse(error, i, "excluded-addresses",
+					   "some of the pool's addresses");
 		}
 	}
 	left = calloc(config->addresses.n + config->excluded_addresses.n, sizeof(*left));
@@ -352,8 +360,8 @@ static int check_excluded(const struct pool_config *config, uint32_t i, struct c
 	n = pool_ranges(config, left);
 	free(left);
 	if (n == 0)
-		return refuse(error, i, "excluded-addresses",
-			      "at least one address of the pool left over");
+		return pool_refuse(error, i, "excluded-addresses",
+				   "at least one address of the pool left over");
 	return 0;
 }
 
@@ -362,7 +370,7 @@ static int check_name(const struct pool_config *config, uint32_t i, struct confi
 	for (uint32_t j = 0; j < i; j++) {
 		if (strcmp(config[i].name, config[j].name) == 0) {
 			snprintf(error->found, sizeof(error->found), "%s", config[i].name);
-			return refuse(error, i, "name", "a name that no other pool has");
+			return pool_refuse(error, i, "name", "a name that no other pool has");
 		}
 	}
 	return 0;
@@ -390,6 +398,8 @@ int pools_check(const struct pool_config *config, uint32_t n, struct config_erro
 			bad = check_once(config, i, r, error);
 		if (bad == 0)
 			bad = check_excluded(&config[i], i, error);
+		if (bad == 0)
+			bad = deterministic_check(config, n, i, error);
 	}
 	return bad;
 }

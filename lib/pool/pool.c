@@ -196,6 +196,21 @@ struct pool_address *pool_address_get(const struct pool *pool, uint32_t i)
 	return i < choice->n ? choice->address[i] : NULL;
 }
 
+struct pool_address *pool_address_in(const struct pool *pool, rte_be32_t address)
+{
+	const struct pool_choice *choice = choice_of(pool);
+	struct pool_address *const *at = choice->address;
+	uint32_t ipv4 = rte_be_to_cpu_32(address);
+
+	if (choice->n == 0)
+		return NULL;
+	/* the last one that is not behind it */
+	for (uint32_t n = choice->n; n > 1; n -= n / 2)
+		if (rte_be_to_cpu_32(at[n / 2]->address) <= ipv4)
+			at += n / 2;
+	return (*at)->address == address ? *at : NULL;
+}
+
 struct pool_address *pool_address_find(rte_be32_t address)
 {
 	return snapshot_find(snapshot_get(), rte_be_to_cpu_32(address));
@@ -227,6 +242,9 @@ int pool_address_home(const struct pool_address *address, uint16_t port)
 
 static bool has_free_block(const struct pool_address *address)
 {
+	if (address->pool->computed_blocks != 0)
+		return block_is_free_among(address, address->pool->computed_blocks,
+					   address->pool->blocks_per_address);
 	return __atomic_load_n(&address->blocks_taken, __ATOMIC_RELAXED) +
 		       __atomic_load_n(&address->blocks_closed, __ATOMIC_RELAXED) <
 	       address->pool->blocks_per_address;
@@ -278,8 +296,13 @@ struct pool_address *pool_address_choose(struct pool *pool, struct random *rando
 	other = search(choice, random, prefer, worker);
 	if (other != NULL && subscribers(other) < subscribers(address))
 		address = other;
-	__atomic_fetch_add(&address->subscribers, 1, __ATOMIC_RELAXED);
+	pool_address_join(address);
 	return address;
+}
+
+void pool_address_join(struct pool_address *address)
+{
+	__atomic_fetch_add(&address->subscribers, 1, __ATOMIC_RELAXED);
 }
 
 void pool_address_leave(struct pool_address *address)

@@ -27,7 +27,9 @@
  * and pool_poll() by that worker puts it back. Homes and counters: any thread reads.
  *
  * An address's blocks lie side by side from the first port of port-range, which need not be a
- * multiple of the block size; ports at its end that do not fill a block are not used.
+ * multiple of the block size; ports at its end that do not fill a block are not used. In a
+ * deterministic pool (deterministic.h) the first of them have computed holders, and block_take()
+ * gives the others only.
  *
  * What workers look pools and addresses up in is an immutable snapshot that the control thread
  * replaces (change.c). Whoever found an address in it may use it until its next quiescent state; a
@@ -47,7 +49,11 @@ enum port_protocol { PORT_TCP, PORT_UDP, PORT_ICMP, PORT_PROTOCOLS };
  */
 enum dependence { ENDPOINT_INDEPENDENT, ADDRESS_DEPENDENT, ADDRESS_AND_PORT_DEPENDENT };
 enum pooling { POOLING_PAIRED, POOLING_SOFT };
+enum allocation { ALLOCATION_DYNAMIC, ALLOCATION_DETERMINISTIC };
 #define DEPENDENCE_OF_POOL 0 /* an override that is none; others are the dependence + 1 */
+
+#define BLOCK_SIZE_MIN 64
+#define BLOCK_SIZE_MAX 32768
 
 #define LOW_PORTS 1024 /* RFC 4787 REQ-3 a: below are the well-known ports */
 
@@ -56,6 +62,10 @@ struct pool_config {
 	char *name;
 	struct config_prefixes addresses;
 	struct config_prefixes excluded_addresses;
+	uint32_t allocation; /* enum allocation; the next three are for deterministic only */
+	struct config_prefixes inside;
+	uint32_t realm;           /* of the inside addresses */
+	uint32_t overflow_blocks; /* of each address: dynamic ones */
 	struct config_range port_range;
 	uint32_t block_size; /* ports; a power of two, 64 to 32768 */
 	uint32_t max_blocks_per_subscriber;
@@ -104,6 +114,7 @@ struct block {
 static_assert(sizeof(struct block) == RTE_CACHE_LINE_SIZE, "a block is one cache line");
 
 struct pool;
+struct deterministic;
 
 /* What of an address is mapped statically: no subscriber is paired with a whole one. */
 enum { POOL_STATIC_NONE, POOL_STATIC_PORTS, POOL_STATIC_WHOLE };
@@ -142,6 +153,7 @@ struct pool {
 	char *name;
 	uint16_t id; /* among all pools that there are; another's once this is freed */
 	uint32_t blocks_per_address;
+	uint32_t computed_blocks;       /* of them, the first: their holders are computed */
 	uint32_t block_shift;           /* block_size is 1 << block_shift */
 	uint32_t low_blocks;            /* of an address: those below port 1024 */
 	bool overloads[PORT_PROTOCOLS]; /* RFC 7857 section 3 */
@@ -150,8 +162,9 @@ struct pool {
 	struct pool_config config;
 	/* enum dependence, overrides taken in; likewise */
 	uint8_t mapping[PORT_PROTOCOLS], filtering[PORT_PROTOCOLS];
-	struct pool_choice *choice;  /* replaced as a whole, RCU */
-	struct resting *resting;     /* by worker */
+	struct pool_choice *choice;          /* replaced as a whole, RCU */
+	struct deterministic *deterministic; /* likewise; NULL: the pool is dynamic */
+	struct resting *resting;             /* by worker */
 	uint32_t blocks_total;       /* of all addresses, those that drain too; atomic, relaxed */
 	uint32_t addresses_draining; /* the control thread's */
 	/* blocks of all addresses held or resting; atomic, relaxed */
@@ -180,7 +193,8 @@ void pools_teardown(void);
  *ones pools_finish()   what is no more drains
  *
  * or pools_abort() after the first. A pool's sizes (block-size, port-range) and whether it
- * overloads ports are for good: with others it counts as another pool, and all its sessions end.
+ * overloads ports are for good, and so is whom a deterministic pool serves where; but it may serve
+ * more. With others it counts as another pool, and all its sessions end.
  */
 struct pools_change;
 /* -ENOMEM with nothing changed. */
@@ -213,8 +227,8 @@ bool pool_overloads(const struct pool_config *config, enum port_protocol protoco
 /* Whether any pool filters a protocol so. */
 bool pools_filter_by(enum dependence dependence);
 
-/* "address-dependent" */
-extern const char *const dependence_names[];
+/* "address-dependent", "deterministic" */
+extern const char *const dependence_names[], *const allocation_names[];
 
 uint32_t pools_count(void);
 uint32_t pools_workers(void);
@@ -225,6 +239,9 @@ struct pool *pool_by_name(const char *name);
 /* The addresses that new subscribers get, sorted. NULL past the last. */
 uint32_t pool_addresses(const struct pool *pool);
 struct pool_address *pool_address_get(const struct pool *pool, uint32_t i);
+
+/* That of this pool with the address, or NULL. */
+struct pool_address *pool_address_in(const struct pool *pool, rte_be32_t address);
 
 /* The pool address, or NULL when no pool has it. A few ranges are compared: cheap on the path. */
 struct pool_address *pool_address_find(rte_be32_t address);
@@ -245,6 +262,12 @@ static inline uint8_t pool_address_statics(const struct pool_address *address)
 
 /* The block that covers a public port (host order), taken or not; NULL: no block covers it. */
 struct block *pool_address_block(struct pool_address *address, uint16_t port);
+
+/* Whether only one subscriber may hold it, who is computed. */
+static inline bool block_is_computed(const struct block *block)
+{
+	return block->number < block->address->pool->computed_blocks;
+}
 
 /* The worker that holds the block that covers the port (host order), or -1: nobody holds it, or no
  * block covers it. Reads one byte, and never the block. */
@@ -278,6 +301,8 @@ void pool_usage(const struct pool *pool, struct pool_usage *usage);
 struct pool_address *pool_address_choose(struct pool *pool, struct random *random,
 					 bool (*prefer)(rte_be32_t address, uint32_t worker),
 					 uint32_t worker);
+/* A subscriber more of an address that was not chosen. */
+void pool_address_join(struct pool_address *address);
 /* The subscriber left: takes one from its subscribers. */
 void pool_address_leave(struct pool_address *address);
 
@@ -293,10 +318,16 @@ struct block *block_take_among(struct pool_address *address, uint32_t first, uin
 			       uint32_t worker, void *holder, struct random *random,
 			       uint64_t now_ms);
 
+/* Takes this very block, for the subscriber that is computed. NULL: it is held, or its address
+ * drains, or it is still that of somebody before a reload. */
+struct block *block_take_computed(struct block *block, uint32_t worker, void *holder,
+				  uint64_t now_ms);
+
 /* ---- the worker that holds the block ---- */
 
-/* The block rests, then is free. No port of it may be in use, and it is in no list of its holder.
- * `now_ms` never goes back on one worker. */
+/* The block rests, then is free. A computed one does not rest: it is the same subscriber's again.
+ * No port of it may be in use, and it is in no list of its holder. `now_ms` never goes back on one
+ * worker. */
 void block_release(struct block *block, uint32_t worker, uint64_t now_ms);
 
 /* Takes an unpredictable free port, uniform over the free ones. Host order; -1: none is free. */

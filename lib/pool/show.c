@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The pools for people and programs. */
 #include "cmd.h"
+#include "deterministic.h"
 #include "snapshot.h"
 #include "text.h"
 
@@ -25,16 +26,26 @@ static json_t *ports_json(const struct pool_usage *usage)
 static json_t *pool_json(const struct pool *pool)
 {
 	struct pool_usage usage;
+	json_t *json;
 
 	pool_usage(pool, &usage);
-	return json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name", pool->name,
-		"addresses", (json_int_t)usage.addresses, "draining",
-		(json_int_t)usage.addresses_draining, "subscribers", (json_int_t)usage.subscribers,
-		"block-size", (json_int_t)pool->config.block_size, "blocks", "total",
+	json = json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name",
+		pool->name, "allocation", allocation_names[pool->config.allocation], "addresses",
+		(json_int_t)usage.addresses, "draining", (json_int_t)usage.addresses_draining,
+		"subscribers", (json_int_t)usage.subscribers, "block-size",
+		(json_int_t)pool->config.block_size, "blocks", "total",
 		(json_int_t)usage.blocks_total, "taken", (json_int_t)usage.blocks_taken, "resting",
 		(json_int_t)usage.blocks_resting, "ports", ports_json(&usage), "mapping",
 		dependence_json(pool->mapping), "filtering", dependence_json(pool->filtering));
+	if (pool->deterministic != NULL)
+		json_object_set_new(
+			json, "deterministic",
+			json_pack("{s:I, s:I, s:I}", "subscribers",
+				  (json_int_t)deterministic_subscribers(pool->deterministic),
+				  "computed-blocks", (json_int_t)pool->computed_blocks,
+				  "overflow-blocks", (json_int_t)pool->config.overflow_blocks));
+	return json;
 }
 
 static json_t *show_pools(struct cmd_call *call)

@@ -65,6 +65,11 @@ void address_free(struct pool_address *address);
 void address_open(struct pool_address *address);
 void address_close(struct pool_address *address);
 
+/* ---- blocks: block.c ---- */
+
+/* Whether any of those whose numbers are first to end - 1 is free. */
+bool block_is_free_among(const struct pool_address *address, uint32_t first, uint32_t end);
+
 /* ---- addresses on their way out: drain.c ---- */
 
 struct drain {

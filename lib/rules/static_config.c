@@ -8,6 +8,7 @@
 
 #include <rte_common.h>
 
+#include "deterministic.h"
 #include "statics.h"
 #include "text.h"
 
@@ -89,27 +90,38 @@ static bool holds(const struct config_prefixes *ranges, rte_be32_t address)
 	return false;
 }
 
-static bool in_a_pool(const struct pool_config *pool, uint32_t n, rte_be32_t address)
+/* The pool that has the address, or NULL. */
+static const struct pool_config *pool_of(const struct pool_config *pool, uint32_t n,
+					 rte_be32_t address)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (holds(&pool[i].addresses, address) &&
 		    !holds(&pool[i].excluded_addresses, address))
-			return true;
-	return false;
+			return &pool[i];
+	return NULL;
 }
 
 static int check_one(const struct static_config *config, uint32_t i, const struct pool_config *pool,
 		     uint32_t pools_n, struct config_error *error)
 {
+	const struct pool_config *its = pool_of(pool, pools_n, config->outside);
 	bool port = config->outside_port != 0;
 	uint8_t protocol = 0;
 
-	if (!in_a_pool(pool, pools_n, config->outside)) {
+	if (its == NULL) {
 		PATH(error, i, "outside");
 		RIGHT(error, "an address of a pool");
 		return refuse_address(error, config->outside);
 	}
-	if (in_a_pool(pool, pools_n, config->inside)) {
+	if (!port && deterministic_uses(its, config->outside)) {
+		PATH(error, i, "outside");
+		RIGHT(error,
+		      "an address of another pool: pool %s is deterministic, and this address is "
+		      "its subscribers'",
+		      its->name);
+		return refuse_address(error, config->outside);
+	}
+	if (pool_of(pool, pools_n, config->inside) != NULL) {
 		PATH(error, i, "inside");
 		RIGHT(error, "an inside address, of no pool");
 		return refuse_address(error, config->inside);

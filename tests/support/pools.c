@@ -17,7 +17,7 @@ uint32_t support_ipv4(const char *text)
 	return rte_be_to_cpu_32(address);
 }
 
-static struct config_prefixes parse(const char *text)
+struct config_prefixes support_ranges(const char *text)
 {
 	char *copy = strdup(text), *rest = NULL;
 	struct config_prefixes list = {calloc(strlen(text) + 1, sizeof(*list.range)), 0};
@@ -40,8 +40,8 @@ struct pool_config support_pool_config(const char *name, const char *addresses,
 {
 	return (struct pool_config){
 		.name = strdup(name),
-		.addresses = parse(addresses),
-		.excluded_addresses = parse(excluded),
+		.addresses = support_ranges(addresses),
+		.excluded_addresses = support_ranges(excluded),
 		.port_range = {1024, 65535},
 		.block_size = 1024,
 		.max_blocks_per_subscriber = 16,
@@ -56,4 +56,5 @@ void support_pool_config_clean(struct pool_config *config)
 	free(config->name);
 	free(config->addresses.range);
 	free(config->excluded_addresses.range);
+	free(config->inside.range);
 }

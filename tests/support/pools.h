@@ -14,6 +14,8 @@ struct pool_config support_pool_config(const char *name, const char *addresses,
 				       const char *excluded);
 void support_pool_config_clean(struct pool_config *config);
 
+/* Ranges, on the heap. */
+struct config_prefixes support_ranges(const char *text);
 /* The address in host order. */
 uint32_t support_ipv4(const char *text);
 

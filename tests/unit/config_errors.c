@@ -308,6 +308,40 @@ static void wrong_interfaces(void **state)
 	REFUSES(table);
 }
 
+/* Deterministic pools have room for everybody whom they name, and static mappings leave them their
+ * addresses. */
+static void wrong_deterministic_pools(void **state)
+{
+#define DETERMINISTIC "    allocation: deterministic\n"
+	static const struct broken table[] = {
+		{NULL, DETERMINISTIC,
+		 "weir.yaml:14: pools[0].inside: want the subscribers' addresses, such as "
+		 "[100.64.0.0/20], as allocation is deterministic"},
+		{NULL, DETERMINISTIC "    overflow-blocks: 3\n    inside: [100.64.0.0/22]\n",
+		 "weir.yaml:18: pools[0].inside: found \"1024 subscribers\", want at most 960, for "
+		 "16 addresses with 60 computed blocks each; or for these subscribers block-size "
+		 "512, or 18 addresses"},
+		{NULL, DETERMINISTIC "    inside: [100.64.0.0/24, 100.64.0.9]\n",
+		 "weir.yaml:17: pools[0].inside: found \"100.64.0.9\", want each address once; "
+		 "100.64.0.0-100.64.0.255 is there already"},
+		{NULL, "    inside: [100.64.0.0/24]\n",
+		 "weir.yaml:16: pools[0].inside: found \"100.64.0.0-100.64.0.255\", want no such "
+		 "key without allocation: deterministic; rules say who uses a dynamic pool"},
+		{NULL, "    allocation: static\n",
+		 "weir.yaml:16: pools[0].allocation: found \"static\", want dynamic or "
+		 "deterministic"},
+		{NULL,
+		 DETERMINISTIC "    inside: [100.64.0.0/24]\n"
+			       "static: [{outside: 203.0.113.4, inside: 100.65.0.1}, {outside: "
+			       "203.0.113.3, inside: 100.65.0.2}]\n",
+		 "weir.yaml:18: static[0].outside: found \"203.0.113.4\", want an address of "
+		 "another pool: pool main is deterministic, and this address is its subscribers'"},
+	};
+
+	(void)state;
+	REFUSES(table);
+}
+
 /* Pool addresses are outside, and nobody else's. */
 static void wrong_pools(void **state)
 {
@@ -417,11 +451,17 @@ static void wrong_workers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unknown_keys), cmocka_unit_test(keys_twice),
-		cmocka_unit_test(missing),      cmocka_unit_test(wrong_shapes),
-		cmocka_unit_test(wrong_values), cmocka_unit_test(not_yaml),
-		cmocka_unit_test(wrong_files),  cmocka_unit_test(wrong_interfaces),
-		cmocka_unit_test(wrong_pools),  cmocka_unit_test(wrong_workers),
+		cmocka_unit_test(unknown_keys),
+		cmocka_unit_test(keys_twice),
+		cmocka_unit_test(missing),
+		cmocka_unit_test(wrong_shapes),
+		cmocka_unit_test(wrong_values),
+		cmocka_unit_test(not_yaml),
+		cmocka_unit_test(wrong_files),
+		cmocka_unit_test(wrong_interfaces),
+		cmocka_unit_test(wrong_deterministic_pools),
+		cmocka_unit_test(wrong_pools),
+		cmocka_unit_test(wrong_workers),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_enter, fixture_leave);

@@ -212,15 +212,16 @@ static void pools_are_shown(void **state)
 	assert_true(port_take(block, PORT_TCP, &rng) >= 0);
 	block_release(take(address, 1, 0), 1, 0);
 	answer = run_show(json_object(), true);
-	wanted = json_pack(
-		"{s:[{s:s, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i, s:i}, "
-		"s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
-		"pools", "name", "p", "addresses", 2, "draining", 0, "subscribers", 1, "block-size",
-		1024, "blocks", "total", 126, "taken", 1, "resting", 1, "ports", "total",
-		126 * 1024, "tcp", 1, "udp", 2, "icmp", 0, "overloaded", 0, "mapping", "tcp",
-		"address-and-port-dependent", "udp", "endpoint-independent", "icmp",
-		"endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
-		"address-dependent", "icmp", "endpoint-independent");
+	wanted = json_pack("{s:[{s:s, s:s, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, "
+			   "s:i, s:i, s:i}, "
+			   "s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
+			   "pools", "name", "p", "allocation", "dynamic", "addresses", 2,
+			   "draining", 0, "subscribers", 1, "block-size", 1024, "blocks", "total",
+			   126, "taken", 1, "resting", 1, "ports", "total", 126 * 1024, "tcp", 1,
+			   "udp", 2, "icmp", 0, "overloaded", 0, "mapping", "tcp",
+			   "address-and-port-dependent", "udp", "endpoint-independent", "icmp",
+			   "endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
+			   "address-dependent", "icmp", "endpoint-independent");
 	assert_true(json_equal(answer, wanted));
 	json_decref(answer);
 	json_decref(wanted);

@@ -63,7 +63,7 @@ CANNED = {
     "/weir/subscribers": {"subscribers": [SUBSCRIBER], "next": None},
     "/weir/lookup": {"mappings": [{"protocol": "tcp", "inside": "100.64.0.5", "inside_port": 5000,
                                    "outside": "203.0.113.1", "outside_port": 1030, "realm": 1,
-                                   "sessions": 2, "age": 70}], "subscriber": SUBSCRIBER},
+                                   "sessions": 2, "age": 70}], "blocks": []},
     "/weir/clear": {"cleared": 3},
     "/weir/reload": {"reloaded": "/etc/weir/weir.yaml"},
 }
@@ -250,15 +250,20 @@ class Weirctl(unittest.TestCase):
         self.weir.canned["/weir/subscriber"] = {"subscribers": []}
         self.wrong(1, "100.64.0.9 is no subscriber now", "show", "subscriber", "100.64.0.9")
 
-    # lookup tells the mapping; or the holder of the block; or, with exit code 1, that nobody has it.
+    # lookup tells the mapping; the block that is computed; or, with exit code 1, that nobody has it.
     def test_lookup(self):
         out = self.ok("lookup", "203.0.113.1", "1030", "tcp")
         self.assertRegex(out, r"tcp +100\.64\.0\.5:5000 +203\.0\.113\.1:1030 +2 +1m10s\n")
         self.assertEqual(self.weir.asked[-1][1],
                          {"address": "203.0.113.1", "port": "1030", "protocol": "tcp"})
-        self.weir.canned["/weir/lookup"] = {"mappings": [], "subscriber": SUBSCRIBER}
-        self.assertIn("its port block is held by", self.ok("lookup", "203.0.113.1", "1030", "udp"))
-        self.weir.canned["/weir/lookup"] = {"mappings": []}
+        self.assertNotIn("computation", out)
+        self.weir.canned["/weir/lookup"] = {"mappings": [], "blocks": [
+            {"computed": True, "pool": "det", "inside": "100.64.0.5", "realm": 1,
+             "outside": "203.0.113.1", "first": 1024, "last": 2047}]}
+        out = self.ok("lookup", "203.0.113.1", "1030", "udp")
+        self.assertIn("No mapping for 203.0.113.1 port 1030 udp now", out)
+        self.assertRegex(out, r"det +100\.64\.0\.5 +203\.0\.113\.1 +1024-2047\n")
+        self.weir.canned["/weir/lookup"] = {"mappings": [], "blocks": []}
         self.wrong(1, "nobody has 203.0.113.1 port 9 udp now", "lookup", "203.0.113.1", "9", "udp")
 
     # clear wants a filter or --all in so many words, and asks nothing of weir otherwise.
