@@ -38,7 +38,8 @@ declare -A PACKAGES=(
 	[guard]="valgrind python3"
 	[plot]="gnuplot-nox python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
-		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client lua5.4"
+		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client
+		lua5.4 pptp-linux pptpd"
 )
 
 missing_packages() {
@@ -74,7 +75,7 @@ install_packages() {
 		apt-get update >"$log" 2>&1 && apt_install "${missing[@]}" >>"$log" 2>&1 || status=$?
 	fi
 	[ $own_policy = no ] || rm -f $policy
-	for service in nginx vsftpd tftpd-hpa coturn; do # neither now nor at the next boot
+	for service in nginx vsftpd tftpd-hpa coturn pptpd; do # neither now nor at the next boot
 		case " ${missing[*]} " in
 		*" $service "*)
 			systemctl disable "$service.service" >/dev/null 2>&1

@@ -97,6 +97,7 @@ static int setup_shared(const struct config *config)
 	fragments_settings = config->fragments;
 	timeouts_apply(&config->timeouts);
 	alg_settings = config->alg;
+	alg_switch(&config->alg);
 	error = rcu_setup();
 	if (error != 0)
 		return error;

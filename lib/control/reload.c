@@ -52,8 +52,7 @@ static bool needs_restart(const struct config_section *section, const json_t *ol
 static void set_limits(const struct config *config)
 {
 	timeouts_apply(&config->timeouts);
-	__atomic_store_n(&alg_settings.ftp, config->alg.ftp, __ATOMIC_RELAXED);
-	__atomic_store_n(&alg_settings.tftp, config->alg.tftp, __ATOMIC_RELAXED);
+	alg_switch(&config->alg);
 	limits_reload(&config->limits);
 	for (uint32_t i = 0; i < WORKERS_MAX && workers[i] != NULL; i++)
 		icmp_limiter_configure(pipeline_limiter(workers[i]->pipeline), &config->icmp);

@@ -30,15 +30,15 @@ static enum verdict may_begin(const struct packet *p)
 /*
  * Whether another session has one of the session's tuples. A port of a pool is one mapping's alone,
  * so that none has; without, two realms may have one inside address, or one inside endpoint two
- * public ones.
+ * public ones. Of a PPTP call, the remote's identifier is whatever it says.
  */
 static bool is_taken(const struct nat *nat, const struct mapping *mapping,
 		     const struct session *session)
 {
-
 	const struct block *block = mapping_block(mapping);
 
-	if (block != NULL && pool_address_statics(block->address) == POOL_STATIC_NONE)
+	if (block != NULL && tuple_has_ports(&session->tuple[0]) &&
+	    pool_address_statics(block->address) == POOL_STATIC_NONE)
 		return false;
 	for (int i = 0; i < 2; i++) {
 		uint8_t direction;
@@ -108,13 +108,48 @@ static uint32_t sent_before(const struct mapping *mapping, const struct session 
 	return RTE_MAX(sent, RTE_MIN(least, now));
 }
 
-/* The session between a mapping and a remote endpoint, which is the far end of `tuple`. */
-static enum verdict create_session(struct nat *nat, struct mapping *mapping, struct packet *p,
-				   uint32_t now)
+/* Fills the rest of a session that has its tuples and flags, and publishes it; or gives it back.
+ * The first packet is of `direction`. */
+static enum verdict publish(struct nat *nat, struct mapping *mapping, struct session *session,
+			    uint32_t direction)
 {
-	const struct tuple *tuple = &p->tuple;
+	uint32_t now = clock_seconds(nat->now_ms);
+	struct tuple translated = tuple_inverse(&session->tuple[1], 0);
+	rte_be32_t remote = session->tuple[1].src;
+
+	if (is_taken(nat, mapping, session)) {
+		session_cancel(nat->sessions, session);
+		return VERDICT_NO_PORT;
+	}
+	session->l3_delta = rewrite_l3_delta(&session->tuple[0], &translated);
+	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);
+	session->owner = mapping;
+	session->seen[0] = direction == 0 ? now : sent_before(mapping, session, now);
+	session->seen[direction] = now;
+	if (remotes_add(nat, mapping, remote) != 0) {
+		session_cancel(nat->sessions, session);
+		return VERDICT_TABLE_FULL;
+	}
+	alg_begin(nat, session);
+	if (session_publish(nat->sessions, session, now) != 0) {
+		alg_end(nat, session);
+		remotes_remove(nat, mapping, remote);
+		return VERDICT_TABLE_FULL;
+	}
+	mapping->sessions++;
+	if (direction == 0)
+		mapping_sent(mapping, now);
+	limits_count(mapping, session);
+	nat->stats->sessions_created++;
+	return VERDICT_COUNT;
+}
+
+/* The session between a mapping and a remote endpoint, which is the far end of the packet. */
+static enum verdict create_session(struct nat *nat, struct mapping *mapping, struct packet *p)
+{
 	struct tuple both[2];
 	struct session *session;
+	enum verdict verdict;
 
 	session_tuples(mapping, p, both);
 	session = session_for(nat, mapping, both);
@@ -122,39 +157,36 @@ static enum verdict create_session(struct nat *nat, struct mapping *mapping, str
 		return VERDICT_TABLE_FULL;
 	if (p->direction == 1) {
 		session->flags |= SESSION_INBOUND;
-		if (alg_expects(nat, mapping, tuple->src))
+		if (alg_expects(nat, mapping, p->tuple.src))
 			session->flags |= SESSION_EXPECTED;
 	}
 	if (pool_address_find(both[1].src) != NULL)
 		session->flags |= SESSION_HAIRPIN;
-	if (is_taken(nat, mapping, session)) {
-		session_cancel(nat->sessions, session);
-		return VERDICT_NO_PORT;
-	}
-	struct tuple translated = tuple_inverse(&session->tuple[1], 0);
+	verdict = publish(nat, mapping, session, p->direction);
+	if (verdict == VERDICT_COUNT)
+		p->session = session;
+	return verdict;
+}
 
-	session->l3_delta = rewrite_l3_delta(&session->tuple[0], &translated);
-	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);
-	session->owner = mapping;
-	session->seen[0] = p->direction == 0 ? now : sent_before(mapping, session, now);
-	session->seen[p->direction] = now;
-	if (remotes_add(nat, mapping, session->tuple[1].src) != 0) {
-		session_cancel(nat->sessions, session);
+enum verdict nat_begin(struct nat *nat, struct mapping *mapping, const struct tuple tuple[2],
+		       uint8_t flags)
+{
+	struct session *session;
+	enum verdict verdict;
+	struct pool *pool;
+
+	if (!reclaim_has_room(nat->reclaim, 4))
 		return VERDICT_TABLE_FULL;
-	}
-	alg_begin(nat, session);
-	if (session_publish(nat->sessions, session, now) != 0) {
-		alg_end(nat, session);
-		remotes_remove(nat, mapping, both[1].src);
+	if (rules_decide(&tuple[0], &pool) == RULE_DENY)
+		return VERDICT_DENIED;
+	verdict = limits_outbound(nat, mapping_subscriber(mapping), tuple_proto(&tuple[0]));
+	if (verdict != VERDICT_COUNT)
+		return verdict;
+	session = session_for(nat, mapping, tuple);
+	if (session == NULL)
 		return VERDICT_TABLE_FULL;
-	}
-	mapping->sessions++;
-	if (p->direction == 0)
-		mapping_sent(mapping, now);
-	limits_count(mapping, session);
-	nat->stats->sessions_created++;
-	p->session = session;
-	return VERDICT_COUNT;
+	session->flags = flags;
+	return publish(nat, mapping, session, 0);
 }
 
 /*
@@ -221,9 +253,7 @@ static enum verdict admit_outbound(struct nat *nat, struct packet *p,
 		*subscriber = mapping_subscriber(mapping);
 		limit = limits_outbound(nat, *subscriber, tuple_proto(&p->tuple));
 	}
-	verdict = limit != VERDICT_COUNT
-			  ? limit
-			  : create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+	verdict = limit != VERDICT_COUNT ? limit : create_session(nat, mapping, p);
 	mapping_put(nat, mapping);
 	if (verdict == VERDICT_COUNT && !tuple_has_ports(&p->tuple) &&
 	    !portless_is_only(nat, p->session)) {
@@ -287,7 +317,7 @@ static enum verdict admit_through(struct nat *nat, struct packet *p, struct mapp
 		return VERDICT_DENIED_INBOUND;
 	verdict = limits_inbound(mapping, tuple_proto(&p->tuple));
 	if (verdict == VERDICT_COUNT)
-		verdict = create_session(nat, mapping, p, clock_seconds(nat->now_ms));
+		verdict = create_session(nat, mapping, p);
 	if (unlikely(verdict != VERDICT_COUNT))
 		refused_note(nat, mapping_subscriber(mapping), &mapping_host(mapping)->tuple[0], p,
 			     verdict);

@@ -20,14 +20,15 @@
  * hop, so its packets are odd, and they all go to its home. Just before a packet is translated, the
  * ALG reads a copy of its payload and says what shall stand there instead. Where the payload names
  * the sender's own inside endpoint, it gets that endpoint's mapping, held by an expectation until
- * the remote comes or time is up; it never gets any other's. What is malformed, split, or too much
- * passes as it is, and is counted.
+ * the remote comes or time is up; it never gets any other's. What is malformed or too much passes
+ * as it is, and is counted.
  *
  * All state is bounded: dialogues and expectations in all, expectations for each subscriber.
  */
 struct alg_config {
 	bool ftp;
 	bool tftp;
+	bool pptp;
 	uint32_t timeout; /* of an expectation, seconds */
 	uint32_t max_sessions;
 	uint32_t max_expectations;
@@ -42,6 +43,7 @@ struct algs; /* the state of one home */
 
 #define ALG_PAYLOAD_MAX 2048 /* longer ones pass as they are */
 #define ALG_GROWTH_MAX  512
+#define ALG_NO_LINE     UINT32_MAX
 
 struct alg_endpoint {
 	rte_be32_t address;
@@ -57,6 +59,41 @@ enum alg_result {
 	ALG_REFUSED,   /* so does what there is no port or room for */
 };
 
+/* A port of the inside host that an ALG asks a public one for. */
+struct alg_wish {
+	uint8_t protocol;  /* GRE: the port is a call's identifier */
+	uint16_t port;     /* host order */
+	bool pair;         /* an even port, and the next one for the next (RFC 3550 section 11) */
+	rte_be32_t remote; /* who may come */
+	uint32_t dialog;   /* what it belongs to, as the ALG numbers it; 0: nothing */
+	uint32_t seconds;  /* how long at the least; 0: as configured */
+};
+
+struct alg_call;
+
+/* What the home does for an ALG. */
+struct alg_services {
+	/* The public endpoint of the port, to which the remote may come now. False: there is no
+	 * port or no room. */
+	bool (*expect)(struct alg_call *call, const struct alg_wish *wish,
+		       struct alg_endpoint *outside);
+	/* The same of one that has a public endpoint already. */
+	bool (*outside_of)(struct alg_call *call, uint8_t protocol, uint16_t port,
+			   struct alg_endpoint *outside);
+	/* The inside host's port of a public one. False: it has none there. */
+	bool (*inside_of)(struct alg_call *call, uint8_t protocol, uint16_t outside_port,
+			  uint16_t *port);
+	/* Another remote may come to what was expected for a dialog. */
+	void (*move)(struct alg_call *call, uint32_t dialog, rte_be32_t remote);
+	/* Nobody may, from now on. */
+	void (*forget)(struct alg_call *call, uint32_t dialog);
+	/* A session between the remote's GRE call and the inside host's of that public identifier,
+	 * which was expected. False: refused. */
+	bool (*connect)(struct alg_call *call, uint16_t outside_id, uint16_t remote_id);
+	/* Ends it. Either identifier may be 0: not known. */
+	void (*disconnect)(struct alg_call *call, uint16_t outside_id, uint16_t remote_id);
+};
+
 /* One payload in the hands of an ALG. */
 struct alg_call {
 	/* The packet: `direction` 0 is from the inside. */
@@ -64,16 +101,17 @@ struct alg_call {
 	uint32_t length;
 	uint32_t direction;
 	bool server_inside; /* the session began from the outside */
-	/* `in` begins where a line does; for TCP. */
-	bool at_line;
+	/* TCP: where in `in` the first line or message begins; ALG_NO_LINE: not known. */
+	uint32_t first_line;
+	/* TCP, set by the ALG: where the one behind `in` will begin, which may be behind its end;
+	 * 0: not known. */
+	uint32_t next_line;
 	/* Of the session. */
 	struct alg_endpoint inside, outside, remote;
-	/*
-	 * The public endpoint of the inside host's own port, to which the remote may come now.
-	 * False: there is no port or no room. Set by the caller of the ALG.
-	 */
-	bool (*expect)(struct alg_call *call, uint16_t inside_port, struct alg_endpoint *outside);
-	void *context;
+	/* Two words that the session keeps for the ALG; 0 at first. */
+	uint32_t *memory;
+	const struct alg_services *services;
+	const void *context; /* of the services */
 	/* The new payload, by alg_replace(). */
 	char out[ALG_PAYLOAD_MAX + ALG_GROWTH_MAX];
 	uint32_t out_length;
@@ -84,9 +122,10 @@ struct alg {
 	const char *name;
 	uint8_t protocol;
 	uint16_t port; /* the server's, host order */
+	bool peers;    /* the port may be the inside host's, too, whoever began */
 	const bool *enabled;
 	/* The home, for each packet with a payload, either direction, before it is translated.
-	 * Reads call->in only, changes it by alg_replace(). */
+	 * Reads call->in, changes it by alg_replace(). */
 	enum alg_result (*payload)(struct alg_call *call);
 };
 
@@ -138,6 +177,9 @@ struct rte_tcp_hdr;
 void alg_stream_rewrite(struct rte_tcp_hdr *tcp, const uint8_t *end, const struct alg_stream *own,
 			const struct alg_stream *other);
 
+/* Control thread: the switches, before workers start and while they run. */
+void alg_switch(const struct alg_config *config);
+
 /* ---- for the home ---- */
 
 struct algs *algs_create(int socket);
@@ -154,11 +196,6 @@ void alg_translate(struct nat *nat, struct packet *p);
 
 /* expect.c */
 
-/*
- * The mapping of the subscriber's inside endpoint, held until an expectation's time is up; its
- * `remote` may begin sessions with it, whatever the filter. NULL: no port or no room.
- */
-struct mapping *alg_expect(struct nat *nat, const struct session *session, rte_be16_t inside_port);
 /* Whether an expectation lets this remote in. */
 bool alg_expects(const struct nat *nat, const struct mapping *mapping, rte_be32_t remote);
 /* Ends expectations whose time has come. Every loop. */

@@ -282,35 +282,77 @@ static struct mapping *create(struct nat *nat, enum mapping_kind kind,
 	return mapping;
 }
 
-enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
-			    const struct tuple *tuple, enum dependence dependence,
-			    struct mapping **created)
+/* One for the flow, without a public side yet. */
+static struct mapping *create_dynamic(struct nat *nat, struct subscriber *subscriber,
+				      const struct tuple *tuple, enum dependence dependence)
 {
 	struct mapping *mapping = create(nat, MAPPING_DYNAMIC, subscriber);
 	struct session *host;
-	enum verdict verdict;
 
 	if (mapping == NULL)
-		return VERDICT_TABLE_FULL;
+		return NULL;
 	host = mapping_host(mapping);
 	host->tuple[0] = *tuple;
 	host->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
 	mapping->dependence = (uint8_t)dependence;
-	if (pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE)
-		verdict = VERDICT_NO_ADDRESS; /* until its blocks are idle: then it has another */
-	else if (tuple_has_ports(tuple))
-		verdict = port_for_mapping(nat, subscriber, mapping);
-	else
-		verdict = portless_take(nat, subscriber, mapping);
-	if (verdict != VERDICT_COUNT) {
-		count(nat, -1);
-		session_leave_room(nat->sessions, host);
-		return verdict;
-	}
 	mapping->filtering =
 		subscriber->address->pool->filtering[nat_port_protocol(tuple_proto(tuple))];
+	return mapping;
+}
+
+/* Its public side was found, or why not: then it goes. */
+static enum verdict complete(struct nat *nat, struct mapping *mapping, enum verdict verdict,
+			     struct mapping **created)
+{
+	if (verdict != VERDICT_COUNT) {
+		count(nat, -1);
+		session_leave_room(nat->sessions, mapping_host(mapping));
+		return verdict;
+	}
 	*created = mapping;
 	return publish(nat, mapping);
+}
+
+/* A whole static address is left once its blocks are idle: then the subscriber has another. */
+static bool is_closed(const struct subscriber *subscriber)
+{
+	return pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE;
+}
+
+enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
+			    const struct tuple *tuple, enum dependence dependence,
+			    struct mapping **created)
+{
+	struct mapping *mapping = create_dynamic(nat, subscriber, tuple, dependence);
+	enum verdict verdict;
+
+	if (mapping == NULL)
+		return VERDICT_TABLE_FULL;
+	if (is_closed(subscriber))
+		verdict = VERDICT_NO_ADDRESS;
+	else if (tuple_has_ports(tuple))
+		verdict = port_for_mapping(nat, subscriber, mapping, false);
+	else
+		verdict = portless_take(nat, subscriber, mapping);
+	return complete(nat, mapping, verdict, created);
+}
+
+enum verdict mapping_create_at(struct nat *nat, struct subscriber *subscriber,
+			       const struct tuple *tuple, uint16_t outside_port,
+			       struct mapping **created)
+{
+	struct mapping *mapping = create_dynamic(nat, subscriber, tuple, ENDPOINT_INDEPENDENT);
+	enum verdict verdict;
+
+	if (mapping == NULL)
+		return VERDICT_TABLE_FULL;
+	if (is_closed(subscriber))
+		verdict = VERDICT_NO_ADDRESS;
+	else if (outside_port != 0)
+		verdict = port_for_mapping_at(subscriber, outside_port, mapping);
+	else
+		verdict = port_for_mapping(nat, subscriber, mapping, true);
+	return complete(nat, mapping, verdict, created);
 }
 
 enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,

@@ -102,6 +102,11 @@ struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 			    const struct tuple *tuple, enum dependence dependence,
 			    struct mapping **created);
+/* For the inside endpoint of `tuple`, whatever the remote, for an ALG: with a public port of its
+ * own, this one (host order) or, if it is 0, any; that of a GRE call is its identifier. */
+enum verdict mapping_create_at(struct nat *nat, struct subscriber *subscriber,
+			       const struct tuple *tuple, uint16_t outside_port,
+			       struct mapping **created);
 /* One without a port of a pool; its keys are made of these tuples. */
 enum verdict mapping_create_fixed(struct nat *nat, struct subscriber *subscriber,
 				  enum mapping_kind kind, const struct tuple tuple[2],

@@ -144,6 +144,11 @@ void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n);
  * this public identifier. It has no session. */
 enum verdict nat_admit_ping(struct nat *nat, struct packet *p, rte_be16_t identifier);
 
+/* Begins a session of these tuples through a mapping, which an ALG saw to. VERDICT_COUNT, or why
+ * not. */
+enum verdict nat_begin(struct nat *nat, struct mapping *mapping, const struct tuple tuple[2],
+		       uint8_t flags);
+
 /* First in every loop: sets the time, then expiry, idle blocks, reclaim, and what the control
  * thread asked for. Bounded work. */
 void nat_poll(struct nat *nat, uint64_t now_ms);
@@ -173,11 +178,17 @@ bool subscriber_has_key(const void *context, uint32_t value, const struct tuple 
 
 /*
  * A port for a new mapping: in one of the subscriber's blocks, else in a new one, else, where the
- * pool overloads, one in use towards other remotes. Sets the mapping's block, and the public
- * address and port in its host's tuple.
+ * pool overloads, and it need not be exclusive, one in use towards other remotes. Sets the
+ * mapping's block, and the public address and port in its host's tuple.
  */
 enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
-			      struct mapping *mapping);
+			      struct mapping *mapping, bool exclusive);
+/* The same, this very port (host order). */
+enum verdict port_for_mapping_at(struct subscriber *subscriber, uint16_t port,
+				 struct mapping *mapping);
+/* An even port (host order) that is free, as is the next, in one of the subscriber's blocks or a
+ * new one; nothing is taken. 0: none was found. */
+uint16_t port_pair(struct nat *nat, struct subscriber *subscriber, enum port_protocol protocol);
 
 /* Whether the subscriber may begin a session (VERDICT_COUNT); its rate is charged. */
 enum verdict limits_outbound(struct nat *nat, struct subscriber *subscriber, uint8_t protocol);
@@ -225,6 +236,7 @@ int withdraw_setup(struct nat *nat, int socket);
 void withdraw_teardown(struct nat *nat);
 void withdraw_poll(struct nat *nat);
 
+/* What of a block a protocol's ports are; the identifiers of ICMP and PPTP are one. */
 enum port_protocol nat_port_protocol(uint8_t protocol);
 
 /* A request to end sessions: the control thread fills it, each home works on it in nat_poll(). */

@@ -164,6 +164,15 @@ static void set_outside(struct mapping *mapping, struct block *block, uint16_t p
 	outside->dport = rte_cpu_to_be_16(port);
 }
 
+/* Whether a mapping has the port for all remotes. */
+static bool is_exclusive(const struct nat *nat, const struct tuple *outside)
+{
+	const struct tuple key = {
+		.dst = outside->dst, .dport = outside->dport, .proto_realm = outside->proto_realm};
+
+	return mapping_find(nat, &key) != NULL;
+}
+
 /* A port in use that is not towards the mapping's remote. */
 static bool share(struct nat *nat, const struct subscriber *subscriber, struct mapping *mapping,
 		  enum port_protocol protocol)
@@ -182,7 +191,7 @@ static bool share(struct nat *nat, const struct subscriber *subscriber, struct m
 			outside = mapping_outside(mapping);
 			if (port_in_use(block, protocol, port) &&
 			    !is_static(block, protocol, port) &&
-			    mapping_find(nat, &outside) == NULL &&
+			    mapping_find(nat, &outside) == NULL && !is_exclusive(nat, &outside) &&
 			    port_share(block, protocol, port))
 				return true;
 		}
@@ -191,7 +200,7 @@ static bool share(struct nat *nat, const struct subscriber *subscriber, struct m
 }
 
 enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
-			      struct mapping *mapping)
+			      struct mapping *mapping, bool exclusive)
 {
 	const struct pool *pool = subscriber->address->pool;
 	struct wish wish = wish_for(pool, &mapping_host(mapping)->tuple[0]);
@@ -199,7 +208,7 @@ enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
 	struct block *block;
 	int32_t port;
 
-	mapping->has_remote = pool->overloads[wish.protocol];
+	mapping->has_remote = pool->overloads[wish.protocol] && !exclusive;
 	if (limits_ports_left(subscriber, wish.protocol)) {
 		verdict = take(nat, subscriber, &wish, &block, &port);
 		if (verdict != VERDICT_COUNT && (wish.parity || wish.range)) {
@@ -212,7 +221,62 @@ enum verdict port_for_mapping(struct nat *nat, struct subscriber *subscriber,
 		set_outside(mapping, block, (uint16_t)port);
 		return VERDICT_COUNT;
 	}
-	if (!pool->overloads[wish.protocol] || !share(nat, subscriber, mapping, wish.protocol))
+	if (!mapping->has_remote || !share(nat, subscriber, mapping, wish.protocol))
 		return verdict;
 	return VERDICT_COUNT;
+}
+
+/* ---- for ALGs: this very port ---- */
+
+enum verdict port_for_mapping_at(struct subscriber *subscriber, uint16_t port,
+				 struct mapping *mapping)
+{
+	enum port_protocol protocol =
+		nat_port_protocol(tuple_proto(&mapping_host(mapping)->tuple[0]));
+	struct block *block = subscriber->blocks;
+
+	if (!limits_ports_left(subscriber, protocol))
+		return VERDICT_PORT_LIMIT;
+	while (block != NULL &&
+	       (is_static(block, protocol, port) || !port_take_exact(block, protocol, port)))
+		block = block->next;
+	if (block == NULL)
+		return VERDICT_NO_PORT;
+	subscriber->ports[protocol]++;
+	set_outside(mapping, block, port);
+	return VERDICT_COUNT;
+}
+
+#define PAIR_TRIES 16 /* even ports whose next one is looked at, in each block */
+
+static uint16_t pair_in(struct nat *nat, struct block *block, const struct wish *wish)
+{
+	for (int i = 0; i < PAIR_TRIES; i++) {
+		int32_t port = take_in(nat, block, wish);
+		uint16_t next = (uint16_t)(port + 1);
+		bool found;
+
+		if (port < 0)
+			return 0;
+		found = next - block->first_port < block->ports &&
+			!port_in_use(block, wish->protocol, next) &&
+			!is_static(block, wish->protocol, next);
+		port_give(block, wish->protocol, (uint16_t)port);
+		if (found)
+			return (uint16_t)port;
+	}
+	return 0;
+}
+
+uint16_t port_pair(struct nat *nat, struct subscriber *subscriber, enum port_protocol protocol)
+{
+	const struct wish wish = {.protocol = protocol, .parity = true};
+	struct block *block;
+	uint16_t port = 0;
+
+	for (block = subscriber->blocks; block != NULL && port == 0; block = block->next)
+		port = pair_in(nat, block, &wish);
+	if (port == 0 && add_block(nat, subscriber, &wish, &block) == VERDICT_COUNT)
+		port = pair_in(nat, block, &wish);
+	return port;
 }

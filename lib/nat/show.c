@@ -87,20 +87,33 @@ static const char *alg_role(const struct session *session)
 	return session->flags & SESSION_EXPECTED ? "expected" : NULL;
 }
 
+/* The ports of the two ends. A PPTP call's packets have their receivers' identifiers only. */
+static void ends_of(const struct session *session, rte_be16_t *inside, rte_be16_t *remote)
+{
+	const struct mapping *mapping = session->owner;
+	bool is_call =
+		tuple_proto(&session->tuple[0]) == IPPROTO_GRE && session->flags & SESSION_ALG;
+
+	*inside = is_call ? mapping_host(mapping)->tuple[0].sport : session->tuple[0].sport;
+	*remote = is_call ? session->tuple[0].dport : session->tuple[1].sport;
+}
+
 static json_t *session_json(const struct session *session, uint32_t now)
 {
 	const struct tuple *out = &session->tuple[0];
 	const struct tuple *in = &session->tuple[1];
+	rte_be16_t inside_port, remote_port;
 	uint32_t idle = session_idle(session, now);
 	uint32_t timeout = session_timeout(session);
 
+	ends_of(session, &inside_port, &remote_port);
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I, "
 		"s:I, s:I, s:I, s:s?}",
 		"protocol", text_protocol(tuple_proto(out)), "state", session_state_name(session),
-		"inside", address_json(out->src), "inside_port", port_json(out->sport), "outside",
+		"inside", address_json(out->src), "inside_port", port_json(inside_port), "outside",
 		address_json(in->dst), "outside_port", port_json(in->dport), "remote",
-		address_json(in->src), "remote_port", port_json(in->sport), "realm",
+		address_json(in->src), "remote_port", port_json(remote_port), "realm",
 		(int)tuple_realm(out), "age", (int)(now - session->created), "idle", (int)idle,
 		"expires", (int)(idle < timeout ? timeout - idle : 0), "worker", (int)session->home,
 		"packets_out", (json_int_t)session->packets[0], "bytes_out",

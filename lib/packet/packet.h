@@ -109,6 +109,16 @@ static inline bool packet_covers_addresses(uint8_t protocol)
 	return protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
 }
 
+/* Whether GRE packets of PPTP have their call's identifier in tuple.dport: the switch of its ALG.
+ * Set by the control thread while workers run. */
+extern bool packet_reads_calls;
+
+/*
+ * gre.c: the identifier of the receiver's call in an enhanced GRE packet (RFC 2637 section 4.1),
+ * `l4_have` bytes of which are there from p->l4 on. False: it is no such packet.
+ */
+bool packet_parse_call(const struct packet *p, uint32_t l4_have, rte_be16_t *id);
+
 /* True when `source` (network order) is one host's address: RFC 1812 4.2.2.11, 5.3.7. */
 bool packet_is_host(rte_be32_t source);
 

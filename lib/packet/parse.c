@@ -308,8 +308,18 @@ static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_
 		if (icmp_query_ports(icmp, &p->tuple))
 			p->flags |= PACKET_REQUEST;
 		break;
+	case IPPROTO_GRE:
+		packet_parse_call(p, l4_length, &p->tuple.dport);
+		break;
 	}
 	p->hash = tuple_hash(&p->tuple);
+}
+
+/* GRE that may be of a PPTP call. */
+static bool reads_calls(const struct packet *p)
+{
+	return tuple_proto(&p->tuple) == IPPROTO_GRE &&
+	       __atomic_load_n(&packet_reads_calls, __ATOMIC_RELAXED);
 }
 
 /* Known by address alone: one host has the public address, remote and protocol. */
@@ -337,7 +347,8 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	set_addresses(p, ip, realm);
 	if (l4_length == 0 || (more && l4_length % 8 != 0) || offset + p->length > UINT16_MAX)
 		return packet_refuse(p, VERDICT_BAD_FRAGMENT);
-	if (!tuple_has_ports(&p->tuple)) { /* nothing to look for: it goes by itself */
+	/* nothing to look for: it goes by itself */
+	if (!tuple_has_ports(&p->tuple) && !reads_calls(p)) {
 		p->flags |= PACKET_IDENT_STAYS;
 		p->hash = tuple_hash(&p->tuple);
 		if (offset == 0)
@@ -416,7 +427,9 @@ void packet_parse(struct packet *p, const struct packet_source *source)
 	set_addresses(p, ip, source->realm);
 	if (ip->next_proto_id == IPPROTO_ICMP)
 		parse_icmp(p, have - p->l4, p->length - ip_header, source->realm);
-	else
+	else if (!reads_calls(p) ||
+		 !packet_parse_call(p, RTE_MIN(have - p->l4, (uint32_t)p->length - ip_header),
+				    &p->tuple.dport))
 		parse_portless(p, ip, have - p->l4, p->length - ip_header);
 	p->hash = tuple_hash(&p->tuple);
 }

@@ -48,6 +48,9 @@ static inline uint16_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident);
 void rewrite_error(const struct packet *p, const struct rewrite *quoted, rte_be32_t src,
 		   rte_be32_t dst);
 
+/* gre.c: gives an enhanced GRE packet, whole or a first fragment, another call's identifier. */
+void rewrite_call(const struct packet *p, rte_be16_t id);
+
 /* Makes the maximum segment size that a SYN announces no larger than this (host order). */
 void rewrite_mss(const struct packet *p, uint16_t most);
 

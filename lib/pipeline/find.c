@@ -82,10 +82,25 @@ static bool needs_home(const struct packet *p)
 	return !(p->flags & PACKET_LATER);
 }
 
+/* GRE that is of no PPTP call that the ALG knows goes by address alone, as ever. */
+static void find_without_call(struct pipeline *pipeline, struct packet *p)
+{
+	int home;
+
+	p->tuple.dport = 0;
+	p->flags |= PACKET_IDENT_STAYS;
+	p->hash = tuple_hash(&p->tuple);
+	home = nat_home_of(&p->tuple);
+	p->home = home < 0 ? pipeline->config.worker : (uint8_t)home;
+	find_session(p);
+}
+
 /* What is not plain. Without a session it goes to the home, which alone makes one. */
 static void set_aside(struct pipeline *pipeline, struct packet *p)
 {
 	burst_add_odd(&pipeline->burst, p);
+	if (p->session == NULL && p->tuple.dport != 0 && !tuple_has_ports(&p->tuple))
+		find_without_call(pipeline, p);
 	if (home_workers == 1 || p->home == pipeline->config.worker || !needs_home(p))
 		return;
 	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))

@@ -10,6 +10,7 @@
 
 #include "alg.h"
 #include "flow.h"
+#include "statics.h"
 
 #define SYN RTE_TCP_SYN_FLAG
 #define ACK RTE_TCP_ACK_FLAG
@@ -338,6 +339,82 @@ static void expectations_are_bounded_and_end(void **state)
 	assert_int_equal(flow_mappings(), 1);
 }
 
+/* A server behind a forwarded port: its answer to PASV names a public port, and clients come in. */
+static void a_forwarded_server_is_passive(void **state)
+{
+	char tcp[] = "tcp";
+	const struct static_config forward = {.outside = flow_address(POOL),
+					      .outside_port = 21,
+					      .protocol = tcp,
+					      .inside = flow_address(S1),
+					      .inside_port = 21,
+					      .realm = 1,
+					      .weight = 1};
+	static const char passive[] = "227 Entering Passive Mode (100,64,0,2,19,137)\r\n";
+	struct frame_spec client = {.src = B1,
+				    .dst = POOL,
+				    .proto = IPPROTO_TCP,
+				    .sport = 4000,
+				    .dport = 21,
+				    .seq = CLIENT,
+				    .tcp_flags = SYN};
+	struct frame_spec server = {.src = S1,
+				    .dst = B1,
+				    .proto = IPPROTO_TCP,
+				    .sport = 21,
+				    .dport = 4000,
+				    .seq = SERVER,
+				    .ack = CLIENT + 1,
+				    .tcp_flags = SYN | ACK,
+				    .df = true};
+	unsigned int a, b, c, d, high, low;
+	struct frame_spec out = client;
+	struct rte_mbuf *frame;
+	char text[64];
+	uint32_t length;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.set_pool = filter_strictly});
+	flow_statics(&forward, 1);
+	out.dst = S1;
+	out = flow_hop(&out);
+	flow_pass(OUTSIDE, &client, VERDICT_TRANSLATED, INSIDE, &out);
+	out = server;
+	out.src = POOL;
+	out = flow_hop(&out);
+	flow_pass(INSIDE, &server, VERDICT_TRANSLATED, OUTSIDE, &out);
+	server.seq = SERVER + 1;
+	server.tcp_flags = ACK;
+	server.payload = passive;
+	server.length = sizeof(passive) - 1;
+	flow_send(INSIDE, &server);
+	flow_expect_verdict(VERDICT_TRANSLATED);
+	frame = flow_receive(OUTSIDE);
+	length = rte_pktmbuf_pkt_len(frame) - 54;
+	assert_in_range(length, 1, sizeof(text) - 1);
+	memcpy(text, rte_pktmbuf_mtod_offset(frame, const char *, 54), length);
+	text[length] = '\0';
+	assert_int_equal(sscanf(text, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u)", &a, &b, &c,
+				&d, &high, &low),
+			 6);
+	assert_int_equal(a << 24 | b << 16 | c << 8 | d, 0xcb007101);
+
+	client = (struct frame_spec){.src = B1,
+				     .dst = POOL,
+				     .proto = IPPROTO_TCP,
+				     .sport = 4001,
+				     .dport = (uint16_t)(high << 8 | low),
+				     .tcp_flags = SYN};
+	out = client;
+	out.dst = S1;
+	out.dport = 5001;
+	out = flow_hop(&out);
+	flow_pass(OUTSIDE, &client, VERDICT_TRANSLATED, INSIDE, &out);
+	client.src = B2;
+	flow_drop(OUTSIDE, &client, VERDICT_FILTERED);
+	flow_statics(NULL, 0);
+}
+
 /* Several workers: whoever gets a segment, the home changes it. */
 static void any_worker_gives_it_to_the_home(void **state)
 {
@@ -390,6 +467,7 @@ int main(void)
 		FLOW_TEST(in_several_lines_and_pieces),
 		FLOW_TEST(only_the_server_may_come),
 		FLOW_TEST(expectations_are_bounded_and_end),
+		FLOW_TEST(a_forwarded_server_is_passive),
 		FLOW_TEST(any_worker_gives_it_to_the_home),
 		cmocka_unit_test_setup_teardown(off_is_off, switch_off, switch_on),
 	};

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <netinet/in.h>
-#include <string.h>
-
-#include <rte_ip.h>
+/* Which there are, what they may have, and the sessions that they follow. */
 #include <rte_malloc.h>
-#include <rte_tcp.h>
-#include <rte_udp.h>
 
-#include "checksum.h"
 #include "state.h"
 
 #define SWITCH(name, field, state, text, section)                                               \
@@ -21,6 +15,11 @@ static const struct config_row rows[] = {
 	       "RFC 5382 REQ-6"),
 	SWITCH("tftp", tftp, "no", "TFTP: the server may answer a request from another port.",
 	       "RFC 4787 REQ-10"),
+	SWITCH("pptp", pptp, "no",
+	       "PPTP: calls are told apart by public identifiers, so that several subscribers "
+	       "behind one public address reach one server. Calls under way end when it is "
+	       "switched.",
+	       "RFC 2637"),
 	{.key = "timeout",
 	 .type = CONFIG_SECONDS,
 	 .offset = offsetof(struct alg_config, timeout),
@@ -67,6 +66,20 @@ struct alg_config alg_settings = {.ftp = true,
 				  .max_expectations = 1024,
 				  .max_expectations_per_subscriber = 16};
 
+/* A switch that workers read while it changes. */
+static void set(bool *to, bool value)
+{
+	__atomic_store_n(to, value, __ATOMIC_RELAXED);
+}
+
+void alg_switch(const struct alg_config *config)
+{
+	set(&alg_settings.ftp, config->ftp);
+	set(&alg_settings.tftp, config->tftp);
+	set(&alg_settings.pptp, config->pptp);
+	set(&packet_reads_calls, config->pptp);
+}
+
 #define ALGS_MAX 8
 
 static const struct alg *registered[ALGS_MAX];
@@ -86,6 +99,7 @@ const struct alg *alg_at(uint32_t i)
 struct algs *algs_create(int socket)
 {
 	uint32_t buckets = rte_align32pow2(alg_settings.max_sessions);
+	uint32_t expectations = alg_settings.max_expectations;
 	struct algs *algs =
 		rte_zmalloc_socket("algs", sizeof(*algs) + buckets * sizeof(*algs->bucket),
 				   RTE_CACHE_LINE_SIZE, socket);
@@ -93,18 +107,23 @@ struct algs *algs_create(int socket)
 	if (algs == NULL)
 		return NULL;
 	algs->buckets = buckets;
+	algs->expectation_buckets = rte_align32pow2(expectations);
 	TAILQ_INIT(&algs->waiting);
 	TAILQ_INIT(&algs->unused);
 	algs->expectations = rte_zmalloc_socket(
-		"expectations", alg_settings.max_expectations * sizeof(*algs->expectations), 0,
-		socket);
+		"expectations", expectations * sizeof(*algs->expectations), 0, socket);
+	algs->by_mapping = rte_zmalloc_socket(
+		"expectations", algs->expectation_buckets * sizeof(*algs->by_mapping), 0, socket);
+	algs->by_dialog = rte_zmalloc_socket(
+		"expectations", algs->expectation_buckets * sizeof(*algs->by_dialog), 0, socket);
 	algs->dialogues = rte_zmalloc_socket(
 		"dialogues", alg_settings.max_sessions * sizeof(*algs->dialogues), 0, socket);
-	if (algs->expectations == NULL || algs->dialogues == NULL) {
+	if (algs->expectations == NULL || algs->by_mapping == NULL || algs->by_dialog == NULL ||
+	    algs->dialogues == NULL) {
 		algs_destroy(algs);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < alg_settings.max_expectations; i++)
+	for (uint32_t i = 0; i < expectations; i++)
 		TAILQ_INSERT_TAIL(&algs->unused, &algs->expectations[i], link);
 	for (uint32_t i = 0; i < alg_settings.max_sessions; i++) {
 		algs->dialogues[i].next = algs->free;
@@ -118,6 +137,8 @@ void algs_destroy(struct algs *algs)
 	if (algs == NULL)
 		return;
 	rte_free(algs->expectations);
+	rte_free(algs->by_mapping);
+	rte_free(algs->by_dialog);
 	rte_free(algs->dialogues);
 	rte_free(algs);
 }
@@ -134,7 +155,7 @@ static struct dialogue **bucket_of(struct algs *algs, const struct session *sess
 	return &algs->bucket[(uintptr_t)session / sizeof(*session) % algs->buckets];
 }
 
-static struct dialogue *dialogue_of(struct algs *algs, const struct session *session)
+struct dialogue *dialogue_of(struct algs *algs, const struct session *session)
 {
 	struct dialogue *dialogue = *bucket_of(algs, session);
 
@@ -143,18 +164,37 @@ static struct dialogue *dialogue_of(struct algs *algs, const struct session *ses
 	return dialogue;
 }
 
-/* The ALG for a session: by its server's port. */
-static const struct alg *alg_for(const struct session *session)
+/* Whether a session has the ALG's port: its server, or either of two peers. */
+static bool has_port(const struct session *session, const struct alg *alg)
 {
 	const struct tuple *out = &session->tuple[0];
-	rte_be16_t port = session->flags & SESSION_INBOUND ? out->sport : out->dport;
+	rte_be16_t port = rte_cpu_to_be_16(alg->port);
+	bool inbound = (session->flags & SESSION_INBOUND) != 0;
 
+	if (alg->peers && (out->sport == port || out->dport == port))
+		return true;
+	return (inbound ? out->sport : out->dport) == port;
+}
+
+/* The ALG for a session. */
+static const struct alg *alg_for(const struct session *session)
+{
 	for (uint32_t i = 0; i < registered_n; i++)
-		if (registered[i]->protocol == tuple_proto(out) &&
-		    port == rte_cpu_to_be_16(registered[i]->port) &&
+		if (registered[i]->protocol == tuple_proto(&session->tuple[0]) &&
+		    has_port(session, registered[i]) &&
 		    __atomic_load_n(registered[i]->enabled, __ATOMIC_RELAXED))
 			return registered[i];
 	return NULL;
+}
+
+/* What outsiders begin takes a place only where a server was forwarded or they were expected: they
+ * may be as many as they like. */
+static bool may_follow(const struct session *session)
+{
+	const struct mapping *mapping = session->owner;
+
+	return !(session->flags & SESSION_INBOUND) || session->flags & SESSION_EXPECTED ||
+	       mapping_is_fixed(mapping);
 }
 
 void alg_begin(struct nat *nat, struct session *session)
@@ -166,6 +206,8 @@ void alg_begin(struct nat *nat, struct session *session)
 	if (likely(alg == NULL) || session->flags & SESSION_HAIRPIN)
 		return;
 	if (session->tuple[0].src == session->tuple[1].dst) /* not translated */
+		return;
+	if (!may_follow(session))
 		return;
 	dialogue = algs->free;
 	if (dialogue == NULL) {
@@ -187,238 +229,13 @@ void alg_end(struct nat *nat, struct session *session)
 
 	if (likely(!(session->flags & SESSION_ALG)))
 		return;
-	while ((*link)->session != session)
+	while (*link != NULL && (*link)->session != session)
 		link = &(*link)->next;
+	if (*link == NULL) /* a PPTP call's */
+		return;
 	dialogue = *link;
 	*link = dialogue->next;
 	dialogue->next = algs->free;
 	algs->free = dialogue;
 	__atomic_store_n(&algs->dialogues_n, algs->dialogues_n - 1, __ATOMIC_RELAXED);
-}
-
-/* ---- packets ---- */
-
-/* A packet under way: where its payload is, all in one segment. */
-struct view {
-	struct rte_ipv4_hdr *ip;
-	struct rte_tcp_hdr *tcp;  /* or NULL */
-	struct rte_udp_hdr *udp;  /* or NULL */
-	uint32_t payload, length; /* from the frame's beginning; bytes */
-};
-
-/* False: there is no payload to read, or it lies in pieces that fit in no single segment. */
-static bool view_packet(struct nat *nat, struct packet *p, struct view *view)
-{
-	uint32_t header, end = (uint32_t)p->l3 + p->length;
-
-	if (p->flags & PACKET_FRAGMENT_ANY || rte_pktmbuf_linearize(p->mbuf) != 0) {
-		nat->stats->alg_skipped++;
-		return false;
-	}
-	*view = (struct view){.ip = packet_ip(p)};
-	if (view->ip->next_proto_id == IPPROTO_TCP) {
-		view->tcp = rte_pktmbuf_mtod_offset(p->mbuf, struct rte_tcp_hdr *, p->l4);
-		header = (view->tcp->data_off >> 4) * 4u;
-	} else {
-		view->udp = rte_pktmbuf_mtod_offset(p->mbuf, struct rte_udp_hdr *, p->l4);
-		header = sizeof(*view->udp);
-		end = RTE_MIN(end, p->l4 + (uint32_t)rte_be_to_cpu_16(view->udp->dgram_len));
-	}
-	view->payload = p->l4 + header;
-	if (view->payload >= end || end > rte_pktmbuf_data_len(p->mbuf))
-		return false;
-	view->length = end - view->payload;
-	if (view->length > ALG_PAYLOAD_MAX) {
-		nat->stats->alg_skipped++;
-		return false;
-	}
-	return true;
-}
-
-static struct alg_endpoint endpoint(rte_be32_t address, rte_be16_t port)
-{
-	return (struct alg_endpoint){.address = address, .port = rte_be_to_cpu_16(port)};
-}
-
-/* What an ALG's `expect` needs to know. */
-struct expecting {
-	struct nat *nat;
-	const struct session *session;
-};
-
-static bool expect(struct alg_call *call, uint16_t inside_port, struct alg_endpoint *outside)
-{
-	const struct expecting *expecting = call->context;
-	const struct mapping *mapping =
-		alg_expect(expecting->nat, expecting->session, rte_cpu_to_be_16(inside_port));
-
-	if (mapping == NULL)
-		return false;
-	*outside = endpoint(mapping_host(mapping)->tuple[1].dst,
-			    mapping_host(mapping)->tuple[1].dport);
-	if (mapping_keeps_ports(mapping))
-		outside->port = inside_port;
-	return true;
-}
-
-/* Whether a segment begins a line, as far as was seen. */
-static bool at_line(const struct dialogue *dialogue, uint32_t direction, uint32_t seq)
-{
-	return dialogue->lines_known[direction] &&
-	       (seq == dialogue->line[direction][0] || seq == dialogue->line[direction][1]);
-}
-
-static void line_begins(struct dialogue *dialogue, uint32_t direction, uint32_t seq)
-{
-	uint32_t *line = dialogue->line[direction];
-
-	if (!dialogue->lines_known[direction])
-		line[0] = line[1] = seq;
-	dialogue->lines_known[direction] = true;
-	if (line[0] == seq || line[1] == seq)
-		return;
-	line[1] = line[0];
-	line[0] = seq;
-}
-
-/* The payload as the ALG wants it, in call->out. */
-static enum alg_result ask(struct nat *nat, struct dialogue *dialogue, const struct packet *p,
-			   const struct view *view)
-{
-	const struct session *session = p->session;
-	struct expecting expecting = {nat, session};
-	struct alg_call *call = &nat->algs->call;
-	enum alg_result result;
-
-	memcpy(nat->algs->in, rte_pktmbuf_mtod_offset(p->mbuf, char *, view->payload),
-	       view->length);
-	call->in = nat->algs->in;
-	call->length = view->length;
-	call->direction = p->direction;
-	call->server_inside = session->flags & SESSION_INBOUND;
-	call->at_line = view->tcp == NULL ||
-			at_line(dialogue, p->direction, rte_be_to_cpu_32(view->tcp->sent_seq));
-	call->inside = endpoint(session->tuple[0].src, session->tuple[0].sport);
-	call->outside = endpoint(session->tuple[1].dst, session->tuple[1].dport);
-	call->remote = endpoint(session->tuple[0].dst, session->tuple[0].dport);
-	call->expect = expect;
-	call->context = &expecting;
-	call->out_length = call->copied = 0;
-	result = dialogue->alg->payload(call);
-	if (result == ALG_CHANGED && !alg_finish(call))
-		result = ALG_REFUSED;
-	return result;
-}
-
-/* Puts the new payload into the packet. False: it has no room for it. */
-static bool put_payload(struct packet *p, const struct view *view, const struct alg_call *call)
-{
-	int32_t growth = (int32_t)call->out_length - (int32_t)call->length;
-	rte_be16_t total = rte_cpu_to_be_16((uint16_t)(p->length + growth));
-
-	if (p->length + growth > UINT16_MAX)
-		return false;
-	if (growth > 0 && rte_pktmbuf_append(p->mbuf, (uint16_t)growth) == NULL)
-		return false;
-	if (growth < 0)
-		rte_pktmbuf_trim(p->mbuf, (uint16_t)-growth);
-	memcpy(rte_pktmbuf_mtod_offset(p->mbuf, char *, view->payload), call->out,
-	       call->out_length);
-	view->ip->hdr_checksum =
-		checksum_apply(view->ip->hdr_checksum,
-			       checksum_fold(checksum_delta16(view->ip->total_length, total)));
-	view->ip->total_length = total;
-	p->length = (uint16_t)(p->length + growth);
-	if (view->tcp != NULL) {
-		view->tcp->cksum = 0;
-		view->tcp->cksum = rte_ipv4_udptcp_cksum(view->ip, view->tcp);
-		return true;
-	}
-	view->udp->dgram_len =
-		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(view->udp->dgram_len) + growth));
-	if (view->udp->dgram_cksum != 0) {
-		view->udp->dgram_cksum = 0;
-		view->udp->dgram_cksum = rte_ipv4_udptcp_cksum(view->ip, view->udp);
-	}
-	return true;
-}
-
-/* What arrives with a wrong checksum shall not leave with a right one. */
-static bool checksum_ok(const struct view *view)
-{
-	if (view->tcp != NULL)
-		return rte_ipv4_udptcp_cksum_verify(view->ip, view->tcp) == 0;
-	return view->udp->dgram_cksum == 0 ||
-	       rte_ipv4_udptcp_cksum_verify(view->ip, view->udp) == 0;
-}
-
-static void translate_payload(struct nat *nat, struct dialogue *dialogue, struct packet *p)
-{
-	struct alg_call *call = &nat->algs->call;
-	uint32_t seq;
-	struct view view;
-
-	if (!view_packet(nat, p, &view) || !checksum_ok(&view))
-		return;
-	seq = view.tcp != NULL ? rte_be_to_cpu_32(view.tcp->sent_seq) : 0;
-	switch (ask(nat, dialogue, p, &view)) {
-	case ALG_CHANGED:
-		if (!put_payload(p, &view, call)) {
-			nat->stats->alg_skipped++;
-			break;
-		}
-		nat->stats->alg_changed++;
-		if (view.tcp != NULL && call->out_length != call->length)
-			alg_stream_grow(&dialogue->stream[p->direction], seq + call->copied,
-					(int32_t)(call->out_length - call->length));
-		break;
-	case ALG_MALFORMED:
-		nat->stats->alg_malformed++;
-		break;
-	case ALG_SPLIT:
-		nat->stats->alg_split++;
-		break;
-	case ALG_REFUSED:
-		nat->stats->alg_refused++;
-		break;
-	case ALG_UNCHANGED:
-		break;
-	}
-	if (view.tcp != NULL && call->in[call->length - 1] == '\n')
-		line_begins(dialogue, p->direction, seq + call->length);
-}
-
-/* The segment's own header; its payload was dealt with. `seq` of what was sent before stays. */
-static void translate_stream(const struct dialogue *dialogue, const struct packet *p)
-{
-	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(p->mbuf, struct rte_tcp_hdr *, p->l4);
-	uint32_t end = p->l4 + (tcp->data_off >> 4) * 4u;
-	const struct alg_stream *own = &dialogue->stream[p->direction];
-	const struct alg_stream *other = &dialogue->stream[p->direction ^ 1];
-
-	end = RTE_MIN(end, (uint32_t)rte_pktmbuf_data_len(p->mbuf));
-	if (own->changed || other->changed)
-		alg_stream_rewrite(tcp, rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, end), own,
-				   other);
-}
-
-void alg_translate(struct nat *nat, struct packet *p)
-{
-	struct dialogue *dialogue = dialogue_of(nat->algs, p->session);
-	const struct rte_tcp_hdr *tcp;
-
-	if (dialogue == NULL || p->flags & PACKET_LATER)
-		return;
-	if (tuple_proto(&p->tuple) != IPPROTO_TCP)
-		return translate_payload(nat, dialogue, p);
-	if (p->tcp_event == TCP_EVENT_SYN || p->tcp_event == TCP_EVENT_SYNACK) {
-		tcp = rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4);
-		/* a new connection on old ports */
-		dialogue->stream[p->direction] = (struct alg_stream){0};
-		dialogue->lines_known[p->direction] = false;
-		line_begins(dialogue, p->direction, rte_be_to_cpu_32(tcp->sent_seq) + 1);
-	} else {
-		translate_payload(nat, dialogue, p);
-	}
-	translate_stream(dialogue, p);
 }

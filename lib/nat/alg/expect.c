@@ -1,101 +1,86 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Expectations: a remote that may come to a mapping, which it holds. They end when their time is
+ * up, but those of a dialog stay while its media flow.
+ */
 #include "clock.h"
 #include "state.h"
-#include "statics.h"
+
+static struct expectation_bucket *bucket_of(const struct algs *algs, const struct mapping *mapping)
+{
+	return &algs->by_mapping[(uintptr_t)mapping / sizeof(struct session) %
+				 algs->expectation_buckets];
+}
+
+/* A dialog's number means something for its inside host only. */
+static struct expectation_bucket *dialog_bucket(const struct algs *algs, const struct tuple *inside,
+						uint32_t dialog)
+{
+	const struct tuple key = {.src = inside->src,
+				  .dst = dialog,
+				  .proto_realm = proto_realm(0, tuple_realm(inside))};
+
+	return &algs->by_dialog[tuple_hash(&key) % algs->expectation_buckets];
+}
+
+/* The inside host that it is of. */
+static const struct tuple *host_of(const struct expectation *expectation)
+{
+	return &mapping_host(expectation->mapping)->tuple[0];
+}
+
+static bool is_of(const struct expectation *expectation, const struct tuple *inside,
+		  uint32_t dialog)
+{
+	const struct tuple *of = host_of(expectation);
+
+	return expectation->dialog == dialog && of->src == inside->src &&
+	       tuple_realm(of) == tuple_realm(inside);
+}
 
 static struct expectation *find(const struct algs *algs, const struct mapping *mapping,
 				rte_be32_t remote)
 {
 	struct expectation *expectation;
 
-	TAILQ_FOREACH (expectation, &algs->waiting, link)
-		if (expectation->mapping == mapping && expectation->remote == remote)
-			return expectation;
+	if (mapping->expectations == 0)
+		return NULL;
+	LIST_FOREACH(expectation, bucket_of(algs, mapping), of_mapping)
+	if (expectation->mapping == mapping && expectation->remote == remote)
+		return expectation;
 	return NULL;
 }
 
 bool alg_expects(const struct nat *nat, const struct mapping *mapping, rte_be32_t remote)
 {
-	return mapping->expectations != 0 && find(nat->algs, mapping, remote) != NULL;
+	return find(nat->algs, mapping, remote) != NULL;
 }
 
-/* A mapping that depends on no remote, found or made. */
-static struct mapping *get_mapping(struct nat *nat, const struct session *session,
-				   rte_be16_t inside_port)
-{
-	const struct mapping *own = session->owner;
-	struct mapping *mapping;
-	struct tuple flow = session->tuple[0], key = {
-						       .src = flow.src,
-						       .sport = inside_port,
-						       .proto_realm = flow.proto_realm,
-					       };
-
-	flow.sport = inside_port;
-	if (inside_port == session->tuple[0].sport || mapping_keeps_ports(own))
-		return session->owner;
-	/* forwarded ports: the address of the one is no place for others */
-	if (mapping_is_fixed(own) || static_of_inside(&key) != NULL)
-		return NULL;
-	mapping = mapping_find(nat, &key);
-	if (mapping == NULL && mapping_create(nat, mapping_subscriber(own), &flow,
-					      ENDPOINT_INDEPENDENT, &mapping) != VERDICT_COUNT)
-		return NULL;
-	return mapping;
-}
-
-static void hold(struct nat *nat, struct expectation *expectation, struct mapping *mapping,
-		 rte_be32_t remote)
+static void hold(struct nat *nat, struct expectation *expectation, struct mapping *mapping)
 {
 	struct algs *algs = nat->algs;
 
 	TAILQ_REMOVE(&algs->unused, expectation, link);
 	TAILQ_INSERT_TAIL(&algs->waiting, expectation, link);
+	LIST_INSERT_HEAD(bucket_of(algs, mapping), expectation, of_mapping);
 	expectation->mapping = mapping;
-	expectation->remote = remote;
+	expectation->dialog = 0;
 	mapping->sessions++;
 	mapping->expectations++;
 	mapping_subscriber(mapping)->expectations++;
 	__atomic_store_n(&algs->expectations_n, algs->expectations_n + 1, __ATOMIC_RELAXED);
 }
 
-static uint32_t due(const struct nat *nat)
+static void set_dialog(const struct nat *nat, struct expectation *expectation, uint32_t dialog)
 {
-	return clock_seconds(nat->now_ms) + alg_settings.timeout;
-}
-
-struct mapping *alg_expect(struct nat *nat, const struct session *session, rte_be16_t inside_port)
-{
-	const struct mapping *own = session->owner;
-	struct expectation *expectation = TAILQ_FIRST(&nat->algs->unused);
-	rte_be32_t remote = session->tuple[0].dst;
-	struct mapping *mapping;
-
-	/* a mapping that is not held after all takes a place in the queue */
-	if (expectation == NULL || !reclaim_has_room(nat->reclaim, 4) ||
-	    mapping_subscriber(own)->expectations >= alg_settings.max_expectations_per_subscriber) {
-		/* but what is expected already may be said again */
-		struct tuple key = {
-			.src = session->tuple[0].src,
-			.sport = inside_port,
-			.proto_realm = session->tuple[0].proto_realm,
-		};
-
-		mapping = mapping_find(nat, &key);
-		return mapping != NULL && alg_expects(nat, mapping, remote) ? mapping : NULL;
-	}
-	mapping = get_mapping(nat, session, inside_port);
-	if (mapping == NULL)
-		return NULL;
-	if (mapping->expectations != 0 && find(nat->algs, mapping, remote) != NULL) {
-		expectation = find(nat->algs, mapping, remote);
-		TAILQ_REMOVE(&nat->algs->waiting, expectation, link);
-		TAILQ_INSERT_TAIL(&nat->algs->waiting, expectation, link);
-	} else {
-		hold(nat, expectation, mapping, remote);
-	}
-	expectation->due = due(nat);
-	return mapping;
+	if (expectation->dialog == dialog)
+		return;
+	if (expectation->dialog != 0)
+		LIST_REMOVE(expectation, of_dialog);
+	expectation->dialog = dialog;
+	if (dialog != 0)
+		LIST_INSERT_HEAD(dialog_bucket(nat->algs, host_of(expectation), dialog),
+				 expectation, of_dialog);
 }
 
 static void let_go(struct nat *nat, struct expectation *expectation)
@@ -103,6 +88,8 @@ static void let_go(struct nat *nat, struct expectation *expectation)
 	struct algs *algs = nat->algs;
 	struct mapping *mapping = expectation->mapping;
 
+	set_dialog(nat, expectation, 0);
+	LIST_REMOVE(expectation, of_mapping);
 	TAILQ_REMOVE(&algs->waiting, expectation, link);
 	TAILQ_INSERT_TAIL(&algs->unused, expectation, link);
 	__atomic_store_n(&algs->expectations_n, algs->expectations_n - 1, __ATOMIC_RELAXED);
@@ -111,8 +98,22 @@ static void let_go(struct nat *nat, struct expectation *expectation)
 	mapping_put(nat, mapping);
 }
 
+/* All are looked at after the same time, so that the list is in order. */
+static void look_later(struct nat *nat, struct expectation *expectation)
+{
+	TAILQ_REMOVE(&nat->algs->waiting, expectation, link);
+	TAILQ_INSERT_TAIL(&nat->algs->waiting, expectation, link);
+	expectation->due = clock_seconds(nat->now_ms) + alg_settings.timeout;
+}
+
 /* Expectations looked at in one loop. */
 #define STEP 32
+
+static bool media_flow(const struct expectation *expectation)
+{
+	return expectation->dialog != 0 &&
+	       expectation->mapping->sessions > expectation->mapping->expectations;
+}
 
 void alg_poll(struct nat *nat)
 {
@@ -124,11 +125,63 @@ void alg_poll(struct nat *nat)
 		if (expectation == NULL || expectation->due > now ||
 		    !reclaim_has_room(nat->reclaim, 1))
 			return;
-		let_go(nat, expectation);
+		if (expectation->until > now || media_flow(expectation))
+			look_later(nat, expectation);
+		else
+			let_go(nat, expectation);
 	}
 }
 
 uint32_t alg_expectations(const struct nat *nat)
 {
 	return __atomic_load_n(&nat->algs->expectations_n, __ATOMIC_RELAXED);
+}
+
+bool alg_may_expect(const struct nat *nat, const struct subscriber *subscriber)
+{
+	return TAILQ_FIRST(&nat->algs->unused) != NULL &&
+	       subscriber->expectations < alg_settings.max_expectations_per_subscriber;
+}
+
+bool alg_expect(struct nat *nat, struct mapping *mapping, const struct alg_wish *wish)
+{
+	struct expectation *expectation = find(nat->algs, mapping, wish->remote);
+
+	if (expectation == NULL) {
+		if (!alg_may_expect(nat, mapping_subscriber(mapping)))
+			return false;
+		expectation = TAILQ_FIRST(&nat->algs->unused);
+		hold(nat, expectation, mapping);
+		expectation->remote = wish->remote;
+		expectation->until = 0;
+	}
+	look_later(nat, expectation);
+	expectation->until =
+		RTE_MAX(expectation->until,
+			clock_seconds(nat->now_ms) + RTE_MAX(wish->seconds, alg_settings.timeout));
+	set_dialog(nat, expectation, wish->dialog);
+	return true;
+}
+
+void alg_expect_other(struct nat *nat, const struct tuple *inside, uint32_t dialog,
+		      rte_be32_t remote)
+{
+	struct expectation *expectation;
+
+	LIST_FOREACH(expectation, dialog_bucket(nat->algs, inside, dialog), of_dialog)
+	if (is_of(expectation, inside, dialog))
+		expectation->remote = remote;
+}
+
+void alg_expect_none(struct nat *nat, const struct tuple *inside, uint32_t dialog)
+{
+	struct expectation *expectation = LIST_FIRST(dialog_bucket(nat->algs, inside, dialog));
+
+	while (expectation != NULL && reclaim_has_room(nat->reclaim, 4)) {
+		struct expectation *next = LIST_NEXT(expectation, of_dialog);
+
+		if (is_of(expectation, inside, dialog))
+			let_go(nat, expectation);
+		expectation = next;
+	}
 }

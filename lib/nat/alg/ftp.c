@@ -121,6 +121,7 @@ static enum alg_result line(struct alg_call *call, const char *at, const char *e
 {
 	struct found found = {0};
 	struct alg_endpoint outside;
+	struct alg_wish wish;
 	char text[64];
 	int n;
 
@@ -128,7 +129,10 @@ static enum alg_result line(struct alg_call *call, const char *at, const char *e
 		return ALG_MALFORMED;
 	if ((found.address != 0 && found.address != call->inside.address) || found.port < 1024)
 		return ALG_MALFORMED;
-	if (!call->expect(call, (uint16_t)found.port, &outside))
+	wish = (struct alg_wish){.protocol = IPPROTO_TCP,
+				 .port = (uint16_t)found.port,
+				 .remote = call->remote.address};
+	if (!call->services->expect(call, &wish, &outside))
 		return ALG_REFUSED;
 	n = write_found(&found, &outside, text, sizeof(text));
 	if (!alg_replace(call, (uint32_t)(found.from - call->in), (uint32_t)(found.to - call->in),
@@ -141,8 +145,10 @@ static enum alg_result line(struct alg_call *call, const char *at, const char *e
 static enum alg_result payload(struct alg_call *call)
 {
 	const char *at = call->in, *end = call->in + call->length;
-	bool known = call->at_line;
+	bool known = call->first_line == 0;
 
+	if (end[-1] == '\n')
+		call->next_line = call->length;
 	if (call->direction != 0)
 		return ALG_UNCHANGED;
 	while (at < end) {

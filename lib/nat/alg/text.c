@@ -15,8 +15,11 @@ static bool append(struct alg_call *call, const char *text, uint32_t n)
 
 bool alg_replace(struct alg_call *call, uint32_t from, uint32_t to, const char *text, uint32_t n)
 {
-	if (!append(call, call->in + call->copied, from - call->copied) || !append(call, text, n))
+	if (n > sizeof(call->out) || from - call->copied > sizeof(call->out) - n ||
+	    from - call->copied + n > sizeof(call->out) - call->out_length)
 		return false;
+	append(call, call->in + call->copied, from - call->copied);
+	append(call, text, n);
 	call->copied = to;
 	return true;
 }

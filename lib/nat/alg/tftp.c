@@ -26,6 +26,7 @@ static enum alg_result payload(struct alg_call *call)
 {
 	const char *at = call->in, *end = call->in + call->length;
 	struct alg_endpoint outside;
+	struct alg_wish wish;
 
 	if (call->direction != 0 || call->server_inside)
 		return ALG_UNCHANGED;
@@ -34,7 +35,9 @@ static enum alg_result payload(struct alg_call *call)
 	at += 2;
 	if (!skip_text(&at, end) || !skip_text(&at, end)) /* the file, the mode */
 		return ALG_MALFORMED;
-	return call->expect(call, call->inside.port, &outside) ? ALG_UNCHANGED : ALG_REFUSED;
+	wish = (struct alg_wish){
+		.protocol = IPPROTO_UDP, .port = call->inside.port, .remote = call->remote.address};
+	return call->services->expect(call, &wish, &outside) ? ALG_UNCHANGED : ALG_REFUSED;
 }
 
 static const struct alg tftp = {
