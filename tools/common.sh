@@ -39,7 +39,7 @@ declare -A PACKAGES=(
 	[plot]="gnuplot-nox python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
 		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client
-		lua5.4 pptp-linux pptpd"
+		lua5.4 pptp-linux pptpd sip-tester"
 )
 
 missing_packages() {

@@ -29,6 +29,7 @@ struct alg_config {
 	bool ftp;
 	bool tftp;
 	bool pptp;
+	bool sip;
 	uint32_t timeout; /* of an expectation, seconds */
 	uint32_t max_sessions;
 	uint32_t max_expectations;

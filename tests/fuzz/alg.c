@@ -16,6 +16,9 @@
 #define NO_ROOM       0x08
 #define MAPPED        0x10
 
+/* As tests/fuzz/corpus.py numbers them. */
+static const char *const names[] = {"ftp", "pptp", "sip", "tftp"};
+
 static uint32_t expected;
 static uint8_t flags;
 
@@ -103,9 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	flags = fuzz_byte(&input);
 	bytes = fuzz_bytes(&input, &length);
-	while (alg_at(n) != NULL)
-		n++;
-	alg = alg_at(which % n);
+	while ((alg = alg_at(n++)) != NULL && strcmp(alg->name, names[which % RTE_DIM(names)]) != 0)
+		;
+	FUZZ_CHECK(alg != NULL);
 	if (length == 0)
 		return 0;
 	in = malloc(length);
@@ -125,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	call.out_length = call.copied = 0;
 	expected = 0;
 	result = alg->payload(&call);
-	FUZZ_CHECK(expected <= 256); /* one packet asks for few ports */
+	FUZZ_CHECK(expected <= 128); /* one packet asks for few ports */
 	FUZZ_CHECK(call.copied <= length && call.out_length <= sizeof(call.out));
 	if (call.copied > 0 && alg_finish(&call))
 		FUZZ_CHECK(call.out_length <= sizeof(call.out));

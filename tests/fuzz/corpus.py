@@ -258,5 +258,95 @@ def config_seeds():
     save("config", "deep", b"[" * 200)
 
 
-for write in (parse_seeds, quote_seeds, pipeline_seeds, arp_seeds, config_seeds):
+# ---- ALGs: which, flags, a payload ----
+
+FROM_OUTSIDE, SERVER_INSIDE, AT_LINE, NO_ROOM, MAPPED = 1, 2, 4, 8, 16
+FTP, PPTP, SIP, TFTP = range(4)
+
+
+def alg(which, name, flags, payload):
+    save("alg", name, bytes([which, flags]) + payload)
+
+
+def ftp_seeds():
+    for name, flags, text in (
+            ("port", AT_LINE, "PORT 100,64,0,2,19,137\r\n"),
+            ("full", AT_LINE | NO_ROOM, "PORT 100,64,0,2,19,137\r\n"),
+            ("eprt", AT_LINE, "EPRT |1|100.64.0.2|5001|\r\n"),
+            ("eprt-cut", AT_LINE, "EPRT |1|100"),
+            ("two", 0, "x\r\nPORT 100,64,0,2,19,137\r\n"),
+            ("227", AT_LINE | SERVER_INSIDE, "227 Passive (100,64,0,2,19,137)\r\n"),
+            ("229", AT_LINE | SERVER_INSIDE, "229 Extended (|||5001|)\r\n"),
+            ("229-cut", AT_LINE | SERVER_INSIDE, "229 (|||"),
+            ("short", AT_LINE | SERVER_INSIDE, "229 (\n")):
+        alg(FTP, f"ftp-{name}", flags, text.encode())
+
+
+def pptp_message(kind, length, first=0, second=0, result=0):
+    head = struct.pack(">HHLHHHHB", length, 1, 0x1A2B3C4D, kind, 0, first, second, result)
+    return head.ljust(length, b"\0")[:length]
+
+
+def pptp_seeds():
+    request, reply = pptp_message(7, 168, 7, 1), pptp_message(8, 32, 100, 7, 1)
+    for name, flags, payload in (
+            ("request", AT_LINE, pptp_message(1, 156) + request),
+            ("refused", AT_LINE | NO_ROOM, request),
+            ("reply", AT_LINE | FROM_OUTSIDE | MAPPED, reply),
+            ("reply-unknown", AT_LINE | FROM_OUTSIDE, reply),
+            ("reply-out", AT_LINE | SERVER_INSIDE, reply),
+            ("incoming", AT_LINE | MAPPED, pptp_message(9, 220, 7) + pptp_message(10, 24, 7, 8, 1)),
+            ("link", AT_LINE | FROM_OUTSIDE | MAPPED,
+             pptp_message(15, 24, 7) + pptp_message(14, 40, 7) + pptp_message(11, 28, 7)),
+            ("end", AT_LINE | MAPPED, pptp_message(12, 16, 7) + pptp_message(13, 148, 7)),
+            ("gone", AT_LINE | FROM_OUTSIDE | MAPPED, pptp_message(13, 148, 7)),
+            ("cut", AT_LINE, request + request[:13]),
+            ("zero", AT_LINE, bytes(12)),
+            ("magic", AT_LINE, b"\0\x10\0\1\x1a\x2b\x3c\x4e" + bytes(8))):
+        alg(PPTP, f"pptp-{name}", flags, payload)
+
+
+SDP = ("v=0\r\no=a 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+       "a=rtcp:4001 IN IP4 {0}\r\nm=video 4002 TCP/RTP/AVP 31\r\nc=IN IP4 {0}\r\nm=x 0 y\r\n")
+
+
+def sip_message(start, host, port, method="INVITE", body=""):
+    kind = "Content-Type: application/sdp\r\n" if body else ""
+    return (f"{start}\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9;received={host};rport={port}\r\n"
+            f"From: <sip:a@{host}>;tag=1\r\nt: <sip:b@192.0.2.1>\r\nCall-ID: x@{host}\r\n"
+            f"CSeq: 1 {method}\r\nContact: <sip:a@{host}:{port}>;expires=60\r\n"
+            f"Route: <sip:{host}>,\r\n <sip:192.0.2.1>\r\nExpires: 60\r\n{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+def sip_seeds():
+    invite = sip_message(f"INVITE sip:b@{B1} SIP/2.0", S1, 5060, body=SDP.format(S1))
+    for name, flags, payload in (
+            ("invite", MAPPED, invite),
+            ("invite-new", 0, invite.replace(b":5060", b":5070")),
+            ("invite-full", NO_ROOM, invite),
+            ("invite-cut", 0, invite[:-20]),
+            ("invite-in", FROM_OUTSIDE | MAPPED,
+             sip_message(f"INVITE sip:a@{POOL}:40000 SIP/2.0", POOL, 40000, body=SDP.format(B1))),
+            ("ok", FROM_OUTSIDE,
+             sip_message("SIP/2.0 200 OK", POOL, 40000, body=SDP.format("192.0.2.2"))),
+            ("busy", FROM_OUTSIDE, sip_message("SIP/2.0 486 Busy", POOL, 40000)),
+            ("registered", FROM_OUTSIDE,
+             sip_message("SIP/2.0 200 OK", POOL, 40000, "REGISTER")),
+            ("bye", 0, sip_message(f"BYE sip:b@{B1} SIP/2.0", S1, 5060, "BYE")),
+            ("cancel", 0, sip_message(f"CANCEL sip:b@{B1} SIP/2.0", S1, 5060, "CANCEL")),
+            ("many", 0, b"OPTIONS sip:b SIP/2.0\r\n" + b"v:100.64.0.2\r\n" * 80 + b"\r\n"),
+            ("awake", 0, b"\r\n\r\n"),
+            ("length", 0, b"BYE sip:b SIP/2.0\r\nl: 99999\r\n\r\n")):
+        alg(SIP, f"sip-{name}", flags, payload)
+
+
+def tftp_seeds():
+    alg(TFTP, "tftp-get", 0, b"\0\1file\0octet\0")
+    alg(TFTP, "tftp-cut", 0, b"\0\1file")
+    alg(TFTP, "tftp-short", 0, b"\0")
+
+
+for write in (parse_seeds, quote_seeds, pipeline_seeds, arp_seeds, config_seeds, ftp_seeds,
+              pptp_seeds, sip_seeds, tftp_seeds):
     write()

@@ -30,7 +30,7 @@ LABS = {
     "no-inbound-refresh": {"timeouts": {"tcp-opening": 4, "tcp-reset": 4, "udp-first": 4,
                                         "udp-stream": 4, "inbound-refresh": "no"}},
     # what may be chosen otherwise
-    "choices": {"alg": {"ftp": "no", "tftp": "yes"},
+    "choices": {"alg": {"ftp": "no", "tftp": "yes", "sip": "yes"},
                 "icmp": {"unsolicited-syn": "unreachable", "refusal-code": "admin-prohibited"}},
     "workers": {"workers": {"count": 4}},
     "limits": {"limits": {"max-sessions-per-subscriber": 100}},

@@ -214,6 +214,15 @@ def tftp_works(t):
     return t.reaches("udp", t.b1, 3000, public, t.s1) is not None
 
 
+def invite_is_translated(t):
+    """Whether an INVITE names the public address when it arrives."""
+    body = INVITE.format(host=t.s1.address).encode()
+    t.udp(t.s1, 5060, t.b1.address, 5060, body)
+    seen = t.b1.receive(lambda packet: packet.payload.startswith(b"INVITE "))
+    t.check(seen is not None, "the INVITE does not arrive")
+    return seen.payload != body
+
+
 def ftp_port_is_translated(t):
     """Whether a PORT command names the public address when it arrives."""
     c = t.connect(t.s1, 5021, t.b1, 21)
@@ -226,15 +235,17 @@ def ftp_port_is_translated(t):
 
 @req("REQ-10 a", "each ALG has a switch of its own, and does nothing when it is off", pool=STRICT)
 def alg_switches(t):
-    """By default FTP's is on, and TFTP's off."""
+    """By default FTP's is on, and the others are off."""
     t.check(ftp_port_is_translated(t), "FTP is on, and the command passes as it is")
     t.check(not tftp_works(t), "TFTP is off, and its server's answer comes in")
+    t.check(not invite_is_translated(t), "SIP is off, and the INVITE is changed")
 
 
 @req("REQ-10 b", "the same switches the other way", lab="choices", pool=STRICT)
 def alg_switches_turned(t):
     t.check(not ftp_port_is_translated(t), "FTP is off, and the command is changed")
     t.check(tftp_works(t), "TFTP is on, and its server's answer does not come in")
+    t.check(invite_is_translated(t), "SIP is on, and the INVITE passes as it is")
 
 
 @req("REQ-11", "mapping and filtering do not change with load", pool=SMALL_POOL, alone=True)

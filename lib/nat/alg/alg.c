@@ -20,6 +20,10 @@ static const struct config_row rows[] = {
 	       "behind one public address reach one server. Calls under way end when it is "
 	       "switched.",
 	       "RFC 2637"),
+	SWITCH("sip", sip, "no",
+	       "SIP over UDP: addresses and ports in headers and SDP are translated, media ports "
+	       "opened. Clients that find their way through NATs by STUN or ICE do so without.",
+	       "RFC 4787 REQ-10"),
 	{.key = "timeout",
 	 .type = CONFIG_SECONDS,
 	 .offset = offsetof(struct alg_config, timeout),
@@ -77,6 +81,7 @@ void alg_switch(const struct alg_config *config)
 	set(&alg_settings.ftp, config->ftp);
 	set(&alg_settings.tftp, config->tftp);
 	set(&alg_settings.pptp, config->pptp);
+	set(&alg_settings.sip, config->sip);
 	set(&packet_reads_calls, config->pptp);
 }
 
