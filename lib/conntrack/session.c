@@ -220,12 +220,8 @@ static uint32_t expire(struct sessions *sessions, uint32_t now, uint32_t n)
 	uint32_t index[WHEEL_BATCH];
 
 	n = wheel_take(sessions->wheel, now, index, n);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct session *session = slab_at(sessions->slab, index[i]);
-
-		rte_prefetch0(session);
-		rte_prefetch0(&session->packets);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		session_prefetch_lines(slab_at(sessions->slab, index[i]));
 	for (uint32_t i = 0; i < n; i++)
 		foresee_end(sessions, slab_at(sessions->slab, index[i]), now);
 	for (uint32_t i = 0; i < n; i++)

@@ -48,6 +48,8 @@ static void look_at_subscribers(const struct nat *nat, struct view view[], uint3
 		uint32_t value = table_guess(nat->subscriber_table, view[i].hash);
 
 		view[i].subscriber = slab_at(nat->subscribers, value);
+		if (view[i].subscriber == NULL)
+			continue;
 		rte_prefetch0(view[i].subscriber);
 		rte_prefetch0((const char *)view[i].subscriber + RTE_CACHE_LINE_SIZE);
 	}

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <rte_prefetch.h>
-
 #include "burst.h"
 
 /* The candidates of one home. All memory is asked for before any is waited for; parse has asked for
@@ -17,8 +15,7 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 		struct packet *p = &burst->packet[candidate[i]];
 
 		p->session = session_of(table, table_guess(table, p->hash), &p->direction);
-		rte_prefetch0(p->session);
-		rte_prefetch0(&p->session->packets);
+		session_prefetch_lines(p->session);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
