@@ -117,10 +117,11 @@ static int32_t free_place(const struct table_bucket *bucket)
 	return match != 0 ? (int32_t)table_match_place(match) : -1;
 }
 
-/* An entry appears whole: who sees the tag sees the value, or another one later. */
+/* An entry appears whole: who sees the tag sees the value, or another one later; and who sees the
+ * value, perhaps beside the tag that was there before, sees its record. */
 static void put(struct table_bucket *bucket, int32_t place, uint16_t tag, uint32_t entry)
 {
-	__atomic_store_n(&bucket->entry[place], entry, __ATOMIC_RELAXED);
+	__atomic_store_n(&bucket->entry[place], entry, __ATOMIC_RELEASE);
 	__atomic_store_n(&bucket->tag[place], tag, __ATOMIC_RELEASE);
 }
 
