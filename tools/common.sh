@@ -233,7 +233,7 @@ weir_start() {
 	setsid nsenter --net="/run/netns/weir-$RUN_ID-weir" -- \
 		"$WEIR_BUILD/app/weir/weir" -c "$1" >>"$RUN_DIR/weir.log" 2>&1 </dev/null &
 	WEIR_PID=$!
-	wait_until 30 weir_ready_or_gone && weir_is_ready && kill -0 "$WEIR_PID" 2>/dev/null
+	wait_until 90 weir_ready_or_gone && weir_is_ready && kill -0 "$WEIR_PID" 2>/dev/null
 }
 
 weir_is_ready() {

@@ -133,6 +133,7 @@ static const struct field pool_fields[] = {
 	{"ports.udp", "UDP USED", LIST_COUNT, false},
 	{"ports.icmp", "ICMP USED", LIST_COUNT, false},
 	{"ports.overloaded", "OVERLOADED", LIST_COUNT, true},
+	{"refused", "REFUSED", LIST_COUNT, true},
 	{"allocates", "ALLOCATION", LIST_TEXT, true},
 	{"maps", "MAPPING", LIST_TEXT, true},
 	{"filters", "FILTERING", LIST_TEXT, true},

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_string_fns.h>
 
 #include "clock.h"
 #include "cmd.h"
 #include "log.h"
 #include "nat.h"
+#include "rules.h"
 #include "text.h"
 
 LOG_TYPE(nat);
@@ -18,6 +23,7 @@ LOG_TYPE(nat);
 struct stranger {
 	rte_be32_t address; /* 0: a free place */
 	uint32_t realm;
+	const struct pool *pool; /* only told from others: it may have gone */
 	struct refusals refusals;
 };
 
@@ -26,6 +32,7 @@ struct event {
 	uint32_t realm;
 	uint32_t count;
 	uint8_t verdict, protocol;
+	char pool[64]; /* its name, cut if need be: the pool may go before it is read; or "" */
 };
 
 struct refused {
@@ -50,17 +57,18 @@ void refused_destroy(struct refused *refused)
 /* ---- the home ---- */
 
 /* The place of who is no subscriber: its own, or that of the one refused longest ago. */
-static struct refusals *stranger(struct refused *refused, const struct tuple *key)
+static struct refusals *stranger(struct refused *refused, const struct tuple *key,
+				 const struct pool *pool)
 {
 	struct stranger *set = refused->set[tuple_hash(key) % SETS], *oldest = set;
 
 	for (struct stranger *s = set; s < set + PLACES; s++) {
-		if (s->address == key->src && s->realm == tuple_realm(key))
+		if (s->address == key->src && s->realm == tuple_realm(key) && s->pool == pool)
 			return &s->refusals;
 		if (s->refusals.of[0].last < oldest->refusals.of[0].last)
 			oldest = s;
 	}
-	*oldest = (struct stranger){.address = key->src, .realm = tuple_realm(key)};
+	*oldest = (struct stranger){.address = key->src, .realm = tuple_realm(key), .pool = pool};
 	return &oldest->refusals;
 }
 
@@ -79,20 +87,35 @@ static struct refusal *latest(struct refusals *refusals, uint8_t verdict, uint32
 	return of;
 }
 
-static void tell(struct refused *refused, const struct tuple *key, const struct refusal *refusal)
+static void tell(struct refused *refused, const struct tuple *key, const struct refusal *refusal,
+		 const struct pool *pool)
 {
+	struct event *event = &refused->event[refused->head % EVENTS];
+
 	if (refused->head - __atomic_load_n(&refused->tail, __ATOMIC_ACQUIRE) == EVENTS) {
 		__atomic_store_n(&refused->lost, refused->lost + 1, __ATOMIC_RELAXED);
 		return;
 	}
-	refused->event[refused->head % EVENTS] = (struct event){
+	*event = (struct event){
 		.address = key->src,
 		.realm = tuple_realm(key),
 		.count = refusal->count,
 		.verdict = refusal->verdict,
 		.protocol = refusal->protocol,
 	};
+	if (pool != NULL)
+		strlcpy(event->pool, pool->name, sizeof(event->pool));
 	__atomic_store_n(&refused->head, refused->head + 1, __ATOMIC_RELEASE);
+}
+
+/* The pool that the subscriber is in, or would have been. NULL: none. */
+static struct pool *pool_of(const struct subscriber *subscriber, const struct packet *p)
+{
+	struct pool *pool;
+
+	if (subscriber != NULL)
+		return subscriber->address->pool;
+	return rules_decide(&p->tuple, &pool) == RULE_PERMIT ? pool : NULL;
 }
 
 void refused_note(struct nat *nat, struct subscriber *subscriber, const struct tuple *inside,
@@ -101,10 +124,13 @@ void refused_note(struct nat *nat, struct subscriber *subscriber, const struct t
 	struct tuple key = {.src = inside->src, .proto_realm = proto_realm(0, tuple_realm(inside))};
 	bool outbound = tuple_realm(&p->tuple) != REALM_OUTSIDE;
 	uint32_t now = clock_seconds(nat->now_ms);
+	struct pool *pool = pool_of(subscriber, p);
 	struct refusals *refusals =
-		subscriber != NULL ? &subscriber->refusals : stranger(nat->refused, &key);
+		subscriber != NULL ? &subscriber->refusals : stranger(nat->refused, &key, pool);
 	struct refusal *refusal = latest(refusals, (uint8_t)verdict, now);
 
+	if (pool != NULL && (verdict == VERDICT_NO_PORT || verdict == VERDICT_NO_ADDRESS))
+		__atomic_fetch_add(&pool->refused, 1, __ATOMIC_RELAXED);
 	refusal->protocol = tuple_proto(&p->tuple);
 	refusal->remote = outbound ? p->tuple.dst : p->tuple.src;
 	refusal->remote_port = outbound ? p->tuple.dport : p->tuple.sport;
@@ -113,55 +139,76 @@ void refused_note(struct nat *nat, struct subscriber *subscriber, const struct t
 	if (refusals->said != 0 && now - (refusals->said - 1) < SILENCE)
 		return;
 	refusals->said = now + 1;
-	tell(nat->refused, &key, refusal);
+	tell(nat->refused, &key, refusal, pool);
 }
 
 /* ---- the log ---- */
 
 static void show_line(const struct event *event)
 {
-	char text[TEXT_IPV4_SIZE], realm[24] = "";
+	char text[TEXT_IPV4_SIZE], realm[24] = "", pool[sizeof(event->pool) + 10] = "";
 
 	if (event->realm > 1)
 		snprintf(realm, sizeof(realm), " in realm %u", event->realm);
-	LOG(NOTICE, "subscriber %s%s is refused %s: %s (%u so far)",
-	    text_ipv4(event->address, text), realm, text_protocol(event->protocol),
+	if (event->pool[0] != '\0')
+		snprintf(pool, sizeof(pool), " in pool %s", event->pool);
+	LOG(NOTICE, "subscriber %s%s is refused %s%s: %s (%u so far)",
+	    text_ipv4(event->address, text), realm, text_protocol(event->protocol), pool,
 	    verdicts[event->verdict].text, event->count);
 }
 
-/* Writes what lines of one home are left to write; the others are counted. */
-static void drain(struct refused *refused, uint32_t *lines, uint32_t *left_out)
+/* What was written in this second. */
+struct second {
+	uint32_t second, lines, left_out;
+	uint64_t pools; /* a bit by a hash of the name: it had a line */
+};
+
+/* Whether an event gets a line: there is one left, or its pool had none. */
+static bool takes_line(struct second *written, const struct event *event)
+{
+	uint64_t pool = UINT64_C(1)
+			<< rte_jhash(event->pool, (uint32_t)strlen(event->pool), 0) % 64;
+
+	if (written->lines >= LINES && written->pools & pool)
+		return false;
+	written->lines++;
+	written->pools |= pool;
+	return true;
+}
+
+/* Writes what lines of one home there are to write; the others are counted. */
+static void drain(struct refused *refused, struct second *written)
 {
 	uint32_t head = __atomic_load_n(&refused->head, __ATOMIC_ACQUIRE);
 	uint32_t lost = __atomic_load_n(&refused->lost, __ATOMIC_RELAXED);
 
 	for (uint32_t i = refused->tail; i != head; i++) {
-		if (*lines == 0) {
-			++*left_out;
-			continue;
-		}
-		--*lines;
-		show_line(&refused->event[i % EVENTS]);
+		const struct event *event = &refused->event[i % EVENTS];
+
+		if (takes_line(written, event))
+			show_line(event);
+		else
+			written->left_out++;
 	}
 	__atomic_store_n(&refused->tail, head, __ATOMIC_RELEASE);
-	*left_out += lost - refused->lost_said;
+	written->left_out += lost - refused->lost_said;
 	refused->lost_said = lost;
 }
 
 void refused_show(uint64_t now_ms)
 {
-	static uint32_t second, lines = LINES, left_out;
+	static struct second written;
 
-	if (clock_seconds(now_ms) != second) {
-		if (left_out != 0)
-			LOG(NOTICE, "%u more subscribers are refused: see `weirctl show verdicts`",
-			    left_out);
-		second = clock_seconds(now_ms);
-		lines = LINES;
-		left_out = 0;
+	if (clock_seconds(now_ms) != written.second) {
+		if (written.left_out != 0)
+			LOG(NOTICE,
+			    "%u more subscribers are refused: see `weirctl show pools` and "
+			    "`weirctl show verdicts`",
+			    written.left_out);
+		written = (struct second){.second = clock_seconds(now_ms)};
 	}
 	for (uint32_t home = 0; home < WORKERS_MAX && nats[home] != NULL; home++)
-		drain(nats[home]->refused, &lines, &left_out);
+		drain(nats[home]->refused, &written);
 }
 
 /* ---- weirctl why ---- */

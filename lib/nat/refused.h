@@ -15,8 +15,9 @@
  *
  * The home notes a refusal in the subscriber's record, or, of who could not become one, in a small
  * table of strangers that forgets the oldest. Of each at most one event a minute goes into a ring
- * to the control thread, which alone writes lines: so many a second, then it says how many it left
- * out. A line names no destination (RFC 6888 REQ-12).
+ * to the control thread, which alone writes lines: so many a second, but in any case one of each
+ * pool, as the exhaustion of one must not hide that of another; then it says how many it left out.
+ * A line names no destination (RFC 6888 REQ-12). A pool counts what it had no port for.
  */
 #define REFUSALS_KEPT 2 /* different reasons of one subscriber: the latest first */
 

@@ -169,6 +169,7 @@ struct pool {
 	uint32_t addresses_draining; /* the control thread's */
 	/* blocks of all addresses held or resting; atomic, relaxed */
 	uint32_t blocks_taken __rte_cache_aligned;
+	uint64_t refused; /* packets for which it had no port; atomic, relaxed */
 };
 
 /* ---- control thread ---- */

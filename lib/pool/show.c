@@ -30,13 +30,14 @@ static json_t *pool_json(const struct pool *pool)
 
 	pool_usage(pool, &usage);
 	json = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:o, s:o}", "name",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o, s:I, s:o, s:o}", "name",
 		pool->name, "allocation", allocation_names[pool->config.allocation], "addresses",
 		(json_int_t)usage.addresses, "draining", (json_int_t)usage.addresses_draining,
 		"subscribers", (json_int_t)usage.subscribers, "block-size",
 		(json_int_t)pool->config.block_size, "blocks", "total",
 		(json_int_t)usage.blocks_total, "taken", (json_int_t)usage.blocks_taken, "resting",
-		(json_int_t)usage.blocks_resting, "ports", ports_json(&usage), "mapping",
+		(json_int_t)usage.blocks_resting, "ports", ports_json(&usage), "refused",
+		(json_int_t)__atomic_load_n(&pool->refused, __ATOMIC_RELAXED), "mapping",
 		dependence_json(pool->mapping), "filtering", dependence_json(pool->filtering));
 	if (pool->deterministic != NULL)
 		json_object_set_new(

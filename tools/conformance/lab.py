@@ -243,7 +243,7 @@ class OwnWeir(Lab):
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", self.namespace, f"{self.build}/app/weir/weir", "-c", path],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        end = time.monotonic() + 40
+        end = time.monotonic() + 120
         while "weir: ready" not in self.said():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("weir did not start: " + self.said().strip()[-600:])

@@ -138,6 +138,36 @@ def idle_memory(t):
             f"250 subscribers of one session took {t.lab.memory() - before >> 20} MB")
 
 
+def two_pools(lab, test, _):
+    """Two pools of one block each, the second for what goes to B2."""
+    mine, far = f"{lab.inside_net}.{test.slot}.0/24", f"{lab.outside_net}.{test.slot}.2/32"
+    flooded, quiet = f"flooded{test.slot}", f"quiet{test.slot}"
+    return {"pools": [{"name": flooded, "addresses": ["192.0.2.251"], **ONE_BLOCK},
+                      {"name": quiet, "addresses": ["192.0.2.252"], **ONE_BLOCK}],
+            "rules": [{"inside": mine, "destination": far, "pool": quiet},
+                      {"inside": mine, "pool": flooded}]}
+
+
+@req("14", "no flood of refusals hides which pool has run out", lab="choices", config=two_pools,
+     alone=True)
+def exhausted_pool(t):
+    """100 subscribers are refused by one pool, then one by the other: figures and log name both."""
+    names = (f"flooded{t.test.slot}", f"quiet{t.test.slot}")
+    t.out("udp", t.s1, 5000, t.b1)
+    t.out("udp", t.s1, 6000, t.b2)
+    for n in range(2, 102):
+        t.udp(t.subscriber(n), 5000, t.b1.address, 7)
+    t.udp(t.s2, 6000, t.b2.address, 7)
+    t.fence(t.s2)
+    refused = {pool["name"]: pool["refused"] for pool in t.weirctl("show", "pools")["pools"]}
+    t.equal([refused[name] for name in names], [100, 1], "packets that the two pools refused")
+    end = time.monotonic() + 10
+    while time.monotonic() < end and f"in pool {names[1]}" not in t.lab.said():
+        time.sleep(0.1)
+    for name in names:
+        t.check(f"in pool {name}" in t.lab.said(), f"the log does not name {name}")
+
+
 @req("16", "unsolicited inbound packets make no state", lab="choices", alone=True)
 def unsolicited_inbound(t):
     """To ports that nobody has, of addresses in use and not; answers to nothing; as fragments."""
