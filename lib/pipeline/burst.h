@@ -49,7 +49,8 @@ struct pipeline {
 	uint32_t now;        /* seconds */
 	uint32_t generation; /* of routes, as this burst began */
 	struct burst burst;
-	uint32_t out_ports; /* bit by port: something is in line for it */
+	bool astray[IFACES_MAX]; /* by port: packets come to other workers than their home */
+	uint32_t out_ports;      /* bit by port: something is in line for it */
 	struct out out[IFACES_MAX];
 };
 

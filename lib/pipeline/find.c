@@ -28,30 +28,60 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 	}
 }
 
-/* With several workers: each of the candidates in the table of its home. */
-static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
+/* Looks for those without a session in the tables of their homes. */
+static void find_at_homes(struct pipeline *pipeline, uint32_t candidates, uint64_t homes)
 {
 	struct burst *burst = &pipeline->burst;
 	uint8_t candidate[BURST_MAX];
-	uint64_t homes = 0;
 
-	for (uint32_t i = 0; i < candidates; i++) {
-		struct packet *p = &burst->packet[burst->plain[i]];
-		int home = nat_home_of(&p->tuple);
-
-		/* what nobody is the home of is looked for here: it is not found */
-		p->home = home < 0 ? pipeline->config.worker : (uint8_t)home;
-		homes |= UINT64_C(1) << p->home;
-	}
 	for (; homes != 0; homes &= homes - 1) {
 		uint8_t home = (uint8_t)__builtin_ctzll(homes);
 		uint32_t n = 0;
 
-		for (uint32_t i = 0; i < candidates; i++)
-			if (burst->packet[burst->plain[i]].home == home)
+		for (uint32_t i = 0; i < candidates; i++) {
+			struct packet *p = &burst->packet[burst->plain[i]];
+
+			if (p->session == NULL && p->home == home)
 				candidate[n++] = burst->plain[i];
+		}
 		find_in(pipeline, home, candidate, n);
 	}
+}
+
+/*
+ * With several workers: each of the candidates in the table of its home. Where a port's packets are
+ * steered home, this worker's own table is looked into first, and only what it does not have is
+ * asked for its home; where they are not, that would be one look-up more for nearly every packet.
+ * A burst comes from one port, and the next from it will be as this one was.
+ */
+static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
+{
+	struct burst *burst = &pipeline->burst;
+	uint8_t own = pipeline->config.worker;
+	bool *astray = &pipeline->astray[burst->packet[burst->plain[0]].in_port];
+	bool own_first = !*astray;
+	uint32_t strays = 0;
+	uint64_t homes = 0;
+
+	if (own_first)
+		find_in(pipeline, own, burst->plain, candidates);
+	for (uint32_t i = 0; i < candidates; i++) {
+		struct packet *p = &burst->packet[burst->plain[i]];
+		int home;
+
+		p->home = own;
+		if (own_first && likely(p->session != NULL))
+			continue;
+		home = nat_home_of(&p->tuple);
+		/* what nobody is the home of is looked for here: it is not found */
+		if (home >= 0)
+			p->home = (uint8_t)home;
+		strays += p->home != own;
+		if (!own_first || p->home != own)
+			homes |= UINT64_C(1) << p->home;
+	}
+	*astray = strays > candidates / 4;
+	find_at_homes(pipeline, candidates, homes);
 }
 
 void find_session(struct packet *p)

@@ -214,7 +214,7 @@ def memory_available():
 def measure_start(args):
     """From the command to "ready", on devices that are not there (net_null)."""
     for sessions in args.sessions:
-        if sessions * 700 > memory_available() * 0.8:
+        if sessions * 320 > memory_available() * 0.8:
             print(f"start: not enough memory for {sessions} sessions", file=sys.stderr)
             continue
         for number in range(args.runs):
