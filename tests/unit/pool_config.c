@@ -213,12 +213,12 @@ static void pools_are_shown(void **state)
 	block_release(take(address, 1, 0), 1, 0);
 	answer = run_show(json_object(), true);
 	wanted = json_pack("{s:[{s:s, s:s, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i, "
-			   "s:i, s:i, s:i}, "
+			   "s:i, s:i, s:i}, s:i, "
 			   "s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}]}",
 			   "pools", "name", "p", "allocation", "dynamic", "addresses", 2,
 			   "draining", 0, "subscribers", 1, "block-size", 1024, "blocks", "total",
 			   126, "taken", 1, "resting", 1, "ports", "total", 126 * 1024, "tcp", 1,
-			   "udp", 2, "icmp", 0, "overloaded", 0, "mapping", "tcp",
+			   "udp", 2, "icmp", 0, "overloaded", 0, "refused", 0, "mapping", "tcp",
 			   "address-and-port-dependent", "udp", "endpoint-independent", "icmp",
 			   "endpoint-independent", "filtering", "tcp", "address-dependent", "udp",
 			   "address-dependent", "icmp", "endpoint-independent");
