@@ -20,7 +20,6 @@
  */
 #define WINDOW_PACKETS (16 * BURST_MAX)
 #define PAGE           "1000"
-#define STRETCH_MS     1000 /* with and without a dump, in turn; a dump is taken to its end */
 
 static struct {
 	const struct bench *bench;
@@ -126,7 +125,9 @@ static void print_figure(const char *what, const char *unit, uint32_t number, do
 
 static void run_one(const struct cmd *cmd, uint32_t number)
 {
-	uint64_t stretch = rte_get_tsc_hz() * STRETCH_MS / 1000, begin, dumps = 0;
+	/* a second with windows as many as usual; a dump is taken to its end */
+	uint32_t stretch_ms = run.bench->windows * 10 / 3;
+	uint64_t stretch = rte_get_tsc_hz() * stretch_ms / 1000, begin, dumps = 0;
 	double quiet, beside, took;
 
 	for (int i = 0; i < 2; i++)
@@ -134,7 +135,7 @@ static void run_one(const struct cmd *cmd, uint32_t number)
 	run.state = QUIET;
 	if (rte_eal_remote_launch(run_worker, NULL, 1) != 0)
 		world_die("an lcore is busy");
-	rte_delay_us_sleep(STRETCH_MS * 1000);
+	rte_delay_us_sleep(stretch_ms * 1000);
 	__atomic_store_n(&run.state, DUMPING, __ATOMIC_RELEASE);
 	begin = rte_rdtsc();
 	do {
@@ -143,7 +144,7 @@ static void run_one(const struct cmd *cmd, uint32_t number)
 	} while (rte_rdtsc() - begin < stretch);
 	took = (double)(rte_rdtsc() - begin) / (double)rte_get_tsc_hz() / (double)dumps;
 	__atomic_store_n(&run.state, QUIET, __ATOMIC_RELEASE);
-	rte_delay_us_sleep(STRETCH_MS * 1000);
+	rte_delay_us_sleep(stretch_ms * 1000);
 	__atomic_store_n(&run.state, STOP, __ATOMIC_RELEASE);
 	rte_eal_wait_lcore(1);
 	quiet = figure_median(&run.figure[QUIET]);
