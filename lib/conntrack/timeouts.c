@@ -70,7 +70,9 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct timeouts, inbound_refresh),
 	 .preset = "yes",
 	 .reload = true,
-	 .help = "Whether packets from the outside, too, keep a session; those from the inside do.",
+	 .help = "Whether packets from the outside, too, keep a session and its mapping; those "
+		 "from "
+		 "the inside do.",
 	 .rfc = "RFC 4787 REQ-6"},
 	{.key = "ports",
 	 .type = CONFIG_SECTIONS,

@@ -15,6 +15,7 @@
 
 #include "flow.h"
 #include "pools.h"
+#include "text.h"
 #include "timeouts.h"
 
 #define GENERATIONS 42
@@ -49,10 +50,10 @@ static uint32_t number(uint32_t generation, uint32_t s)
 
 static const char *address_of(uint32_t subscriber)
 {
-	static char text[16];
+	static char text[TEXT_IPV4_SIZE];
+	uint32_t host = support_ipv4("100.64.1.10") + subscriber / 200 * 256 + subscriber % 200;
 
-	snprintf(text, sizeof(text), "100.64.%u.%u", 1 + subscriber / 200, 10 + subscriber % 200);
-	return text;
+	return text_ipv4(rte_cpu_to_be_32(host), text);
 }
 
 static struct frame_spec packet(uint32_t subscriber, uint32_t p, uint32_t k)
