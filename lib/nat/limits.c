@@ -19,7 +19,8 @@ static const struct config_row rows[] = {
 	 .preset = "262144",
 	 .min = 1024,
 	 .max = 67108864,
-	 .help = "Sessions of all subscribers together; memory is set aside."},
+	 .help = "Sessions of all subscribers together; memory is set aside. A mapping whose "
+		 "first session has ended keeps that one's place, for its next session."},
 	{.key = "max-subscribers",
 	 .type = CONFIG_UINT,
 	 .offset = offsetof(struct limits_config, max_subscribers),

@@ -148,7 +148,7 @@ struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
 struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind,
 				   const struct tuple tuple[2])
 {
-	const struct mapping such = {.kind = (uint8_t)kind};
+	const struct mapping such = {.kind = kind};
 	struct tuple key = inside_of(&such, tuple);
 
 	return mapping_find(nat, &key);
@@ -246,8 +246,8 @@ uint32_t mapping_last_sent(const struct mapping *mapping, uint32_t now)
 /* Makes one findable whose port, if it takes one, is taken. */
 static enum verdict publish(struct nat *nat, struct mapping *mapping)
 {
-	mapping_host(mapping)->created = clock_seconds(nat->now_ms);
-	mapping->sent = (uint16_t)(mapping_host(mapping)->created / SENT_UNIT);
+	mapping->created = clock_seconds(nat->now_ms);
+	mapping->sent = (uint16_t)(mapping->created / SENT_UNIT);
 	mapping_subscriber(mapping)->mappings++;
 	if (add_key(nat, mapping, OUTSIDE) != 0) {
 		reclaim_later(nat, mapping);
@@ -276,7 +276,7 @@ static struct mapping *create(struct nat *nat, enum mapping_kind kind,
 	if (host == NULL)
 		return NULL;
 	mapping = session_take_room(host);
-	mapping->kind = (uint8_t)kind;
+	mapping->kind = kind;
 	mapping->place = subscriber;
 	count(nat, 1);
 	return mapping;
@@ -294,7 +294,7 @@ static struct mapping *create_dynamic(struct nat *nat, struct subscriber *subscr
 	host = mapping_host(mapping);
 	host->tuple[0] = *tuple;
 	host->tuple[1] = tuple_inverse(tuple, REALM_OUTSIDE);
-	mapping->dependence = (uint8_t)dependence;
+	mapping->dependence = dependence;
 	mapping->filtering =
 		subscriber->address->pool->filtering[nat_port_protocol(tuple_proto(tuple))];
 	return mapping;

@@ -30,14 +30,15 @@ enum mapping_kind {
 };
 
 struct mapping {
-	void *place;           /* the block of its port; if it takes none, the subscriber */
-	uint32_t sessions;     /* and expectations */
-	uint16_t inbound;      /* of the sessions: begun from the outside */
-	uint16_t expectations; /* of ALGs */
-	uint16_t sent;         /* when the inside sent last: mapping_last_sent() */
-	uint8_t kind;          /* enum mapping_kind */
-	uint8_t filtering;     /* enum dependence */
-	uint8_t dependence;    /* enum dependence: how much of the remote its inside key has */
+	void *place;            /* the block of its port; if it takes none, the subscriber */
+	uint32_t sessions;      /* and expectations */
+	uint32_t created;       /* seconds; the host's is that of its last session */
+	uint16_t inbound;       /* of the sessions: begun from the outside */
+	uint16_t expectations;  /* of ALGs */
+	uint16_t sent;          /* when the inside sent last: mapping_last_sent() */
+	uint8_t kind : 2;       /* enum mapping_kind */
+	uint8_t filtering : 2;  /* enum dependence */
+	uint8_t dependence : 2; /* enum dependence: how much of the remote its inside key has */
 	uint8_t has_block : 1;
 	uint8_t has_remote : 1; /* its outside key has the remote: an overloaded port, or none */
 	bool live;

@@ -298,7 +298,7 @@ static json_t *mapping_json(const struct mapping *mapping, uint32_t now)
 			  "inside_port", port_json(inside.sport), "outside",
 			  address_json(outside.dst), "outside_port", port_json(outside.dport),
 			  "realm", (int)tuple_realm(&inside), "sessions", (int)mapping->sessions,
-			  "age", (int)(now - mapping_host(mapping)->created));
+			  "age", (int)(now - mapping->created));
 
 	if (inside.dst != 0) { /* it depends on the remote; port 0: on its address only */
 		json_object_set_new(json, "remote", address_json(inside.dst));
