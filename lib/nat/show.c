@@ -292,13 +292,12 @@ CMD_REGISTER(subscriber_cmd);
 static json_t *mapping_json(const struct mapping *mapping, uint32_t now)
 {
 	struct tuple inside = mapping_inside(mapping), outside = mapping_outside(mapping);
-	json_t *json =
-		json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
-			  text_protocol(tuple_proto(&outside)), "inside", address_json(inside.src),
-			  "inside_port", port_json(inside.sport), "outside",
-			  address_json(outside.dst), "outside_port", port_json(outside.dport),
-			  "realm", (int)tuple_realm(&inside), "sessions", (int)mapping->sessions,
-			  "age", (int)(now - mapping->created));
+	json_t *json = json_pack(
+		"{s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i}", "protocol",
+		text_protocol(tuple_proto(&outside)), "inside", address_json(inside.src),
+		"inside_port", port_json(inside.sport), "outside", address_json(outside.dst),
+		"outside_port", port_json(outside.dport), "realm", (int)tuple_realm(&inside),
+		"sessions", (int)mapping->sessions, "age", (int)(now - mapping->created));
 
 	if (inside.dst != 0) { /* it depends on the remote; port 0: on its address only */
 		json_object_set_new(json, "remote", address_json(inside.dst));

@@ -91,7 +91,8 @@ static void twin_rewrite(uint8_t *ip, uint8_t *l4, uint32_t have, const struct t
 	naive_put16(l4 + field, sum == 0 ? 0xffff : sum);
 }
 
-/* Bytes are the same; a checksum may be 0 for 0xffff, but in UDP, where that means none. */
+/* Bytes are the same; these checksums may be 0 for 0xffff, as what they cover is never all zeros.
+ */
 static void compare_bytes(const uint8_t *found, const uint8_t *wanted, uint32_t length,
 			  const uint32_t checksum[4])
 {
@@ -190,13 +191,13 @@ static void rewrite_as_the_twin(void **state)
 			p.kind = PACKET_REFUSED;
 		if (p.kind == PACKET_QUERY) {
 			rewrite_query(&p, wanted);
-			checksum[1] = p.l4 + field_of(wanted + L3);
+			checksum[1] = wanted[L3 + 9] == IPPROTO_TCP ? p.l4 + 16u : 0;
 			queries++;
 		} else if (p.kind == PACKET_ERROR) {
 			rewrite_an_error(&p, wanted, first);
 			checksum[1] = p.l4 + 2u;
 			checksum[2] = p.quote + 10u;
-			checksum[3] = p.quote_l4 + field_of(wanted + p.quote);
+			checksum[3] = wanted[p.quote + 9] == IPPROTO_TCP ? p.quote_l4 + 16u : 0;
 			errors++;
 		}
 		if (p.kind == PACKET_QUERY || p.kind == PACKET_ERROR)
