@@ -73,6 +73,6 @@ def reached(results, find):
             continue
         met = measured <= target if relation == AT_MOST else measured >= target
         rows.append({"what": what, "target": f"{relation} {target} {unit}", "measured": measured,
-                     "measured_text": f"{measured:.2f}" if measured < 10 else f"{measured:,.0f}",
+                     "measured_text": f"{measured:.2f}" if measured < 10 else f"{measured:,.1f}",
                      "met": met})
     return rows
