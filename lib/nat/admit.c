@@ -29,22 +29,24 @@ static enum verdict may_begin(const struct packet *p)
 
 /*
  * Whether another session has one of the session's tuples. A port of a pool is one mapping's alone,
- * so that none has; without, two realms may have one inside address, or one inside endpoint two
- * public ones. Of a PPTP call, the remote's identifier is whatever it says.
+ * so that none has that begins inside; without, two realms may have one inside address, or one
+ * inside endpoint two public ones. From the outside, the remote may have a session with the inside
+ * endpoint through another mapping of it, where those depend on the remote: who forges its address
+ * must not take that over. Of a PPTP call, the remote's identifier is whatever it says.
  */
 static bool is_taken(const struct nat *nat, const struct mapping *mapping,
-		     const struct session *session)
+		     const struct session *session, uint32_t direction)
 {
 	const struct block *block = mapping_block(mapping);
 
-	if (block != NULL && tuple_has_ports(&session->tuple[0]) &&
+	if (direction == 0 && block != NULL && tuple_has_ports(&session->tuple[0]) &&
 	    pool_address_statics(block->address) == POOL_STATIC_NONE)
 		return false;
 	for (int i = 0; i < 2; i++) {
-		uint8_t direction;
+		uint8_t side;
 
 		if (session_find(nat->sessions, &session->tuple[i], tuple_hash(&session->tuple[i]),
-				 &direction) != NULL)
+				 &side) != NULL)
 			return true;
 	}
 	return false;
@@ -117,9 +119,9 @@ static enum verdict publish(struct nat *nat, struct mapping *mapping, struct ses
 	struct tuple translated = tuple_inverse(&session->tuple[1], 0);
 	rte_be32_t remote = session->tuple[1].src;
 
-	if (is_taken(nat, mapping, session)) {
+	if (is_taken(nat, mapping, session, direction)) {
 		session_cancel(nat->sessions, session);
-		return VERDICT_NO_PORT;
+		return direction == 0 ? VERDICT_NO_PORT : VERDICT_FILTERED;
 	}
 	session->l3_delta = rewrite_l3_delta(&session->tuple[0], &translated);
 	session->l4_delta = rewrite_l4_delta(&session->tuple[0], &translated);

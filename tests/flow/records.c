@@ -101,6 +101,36 @@ static void mappings_alone_take_records(void **state)
 	assert_int_equal(flow_sessions(), 513);
 }
 
+/* The keys of such a mapping have the remote of its first session, and others come in. */
+static void open_to_all(struct pool_config *pool)
+{
+	pool->mapping = ADDRESS_DEPENDENT;
+	pool->filtering = ENDPOINT_INDEPENDENT;
+}
+
+/* An inside endpoint has a mapping for each remote, and each lets everybody in: who sends from the
+ * other's remote, or forges its address, does not take over the session that there is. */
+static void two_mappings_one_remote(void **state)
+{
+	struct frame_spec second = to(&query, B2), probe, out;
+	struct endpoint first, other;
+
+	(void)state;
+	flow_start(&(struct flow_setup){.set_pool = open_to_all});
+	first = flow_open(&query);
+	other = flow_open(&second);
+	assert_int_not_equal(first.port, other.port);
+	probe = flow_reply(&second, &first);
+	flow_drop(OUTSIDE, &probe, VERDICT_FILTERED);
+	out = flow_public(&second, &other);
+	out = flow_hop(&out);
+	flow_pass(INSIDE, &second, VERDICT_TRANSLATED, OUTSIDE, &out);
+	probe.sport++; /* another endpoint there comes in */
+	flow_send(OUTSIDE, &probe);
+	flow_expect_verdict(VERDICT_TRANSLATED);
+	assert_int_equal(flow_sessions(), 3);
+}
+
 /* ---- at random ---- */
 
 /* Every mapping is found by its keys and counts its sessions; every session by its tuples. */
@@ -117,6 +147,7 @@ static void check_all(void)
 
 		if (session == NULL)
 			continue;
+		assert_int_equal(session->life & LIFE_RECLAIM, 0);
 		sessions[session_index(nat->sessions, mapping_host(session->owner))]++;
 		for (uint8_t d = 0; d < 2; d++) {
 			uint8_t direction;
@@ -229,6 +260,28 @@ static void live_at_random(void)
 	}
 }
 
+/* Every record can be taken, once. */
+static void all_records_are_free(void)
+{
+	static struct session *taken[4096];
+	static bool seen[4096];
+	struct sessions *sessions = nats[0]->sessions;
+	uint32_t n = sessions_capacity(sessions);
+
+	memset(seen, 0, sizeof(seen));
+	for (uint32_t i = 0; i < 40; i++)
+		flow_advance(40);
+	for (uint32_t i = 0; i < n; i++) {
+		taken[i] = session_new(sessions);
+		assert_non_null(taken[i]);
+		assert_false(seen[session_index(sessions, taken[i])]);
+		seen[session_index(sessions, taken[i])] = true;
+	}
+	assert_null(session_new(sessions));
+	for (uint32_t i = 0; i < n; i++)
+		session_cancel(sessions, taken[i]);
+}
+
 static void independent(struct pool_config *pool)
 {
 	pool->other_protocols = true;
@@ -253,13 +306,14 @@ static void overloaded(struct pool_config *pool)
 static void records_change_hands(void **state)
 {
 	static void (*const pools[])(struct pool_config *) = {independent, address_dependent,
-							      overloaded};
+							      open_to_all, overloaded};
 
 	srandom(31);
 	for (uint32_t i = 0; i < RTE_DIM(pools); i++) {
 		flow_start(&(struct flow_setup){
 			.set_pool = pools[i], .block_size = 64, .max_blocks = 1});
 		live_at_random();
+		all_records_are_free();
 		if (i + 1 < RTE_DIM(pools)) /* of the last, cmocka does so */
 			flow_teardown(state);
 	}
@@ -270,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(a_spare_record_is_taken_again),
 		FLOW_TEST(mappings_alone_take_records),
+		FLOW_TEST(two_mappings_one_remote),
 		FLOW_TEST(records_change_hands),
 	};
 

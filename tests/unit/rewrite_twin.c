@@ -142,11 +142,22 @@ static void take_from_ttl(uint8_t *ip)
 	naive_put16(ip + 10, minus(naive_get16(ip + 10), minus(naive_sum(ip, header), before)));
 }
 
+/* An identifier that makes the checksum of an ICMP query 0, or 0xffff. */
+static void aim_at_zero(const uint8_t *l4, struct tuple *to)
+{
+	uint32_t ident = plus(naive_get16(l4 + 4), naive_get16(l4 + 2));
+
+	naive_put16((uint8_t *)(l4[0] == 8 || l4[0] == 13 ? &to->sport : &to->dport), ident);
+}
+
 static void rewrite_query(struct packet *p, uint8_t *wanted)
 {
 	struct tuple to = random_tuple(&p->tuple);
-	struct rewrite rw = rewrite_of(&p->tuple, &to);
+	struct rewrite rw;
 
+	if (wanted[L3 + 9] == IPPROTO_ICMP && random_frame_below(4) == 0)
+		aim_at_zero(wanted + p->l4, &to);
+	rw = rewrite_of(&p->tuple, &to);
 	rewrite_packet(p, &rw);
 	twin_rewrite(wanted + L3, wanted + p->l4, UINT32_MAX, &to);
 	take_from_ttl(wanted + L3);

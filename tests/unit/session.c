@@ -161,6 +161,13 @@ static void rewrites(void **state)
 	assert_int_equal(back.l4_delta, (uint16_t)~0xabcd);
 }
 
+static void let_the_wheel_turn(uint32_t from)
+{
+	for (uint32_t now = from; now <= from + 40; now++)
+		for (int i = 0; i < 10; i++)
+			sessions_expire(sessions, now);
+}
+
 /* Memory of an ended session is nobody's until readers have gone and the wheel has let go. */
 static void memory_waits_for_readers(void **state)
 {
@@ -177,10 +184,55 @@ static void memory_waits_for_readers(void **state)
 	grace();
 	assert_int_equal(reclaim_count(reclaim), 0);
 	assert_null(session_new(sessions)); /* the wheel has it */
-	for (uint32_t now = START; now <= START + 40; now++)
-		for (int i = 0; i < 10; i++)
-			sessions_expire(sessions, now);
+	let_the_wheel_turn(START);
 	assert_ptr_equal(session_new(sessions), session);
+}
+
+/* A record whose room is taken is nobody else's, and its owner's again for a session once readers
+ * and the wheel have let go of the last; it goes with whatever holds it last. */
+static void a_room_keeps_the_record(void **state)
+{
+	struct session *session = new_session(0, IPPROTO_UDP);
+	struct tuple tuple[2] = {session->tuple[0], session->tuple[1]};
+	uint8_t *room = session_take_room(session);
+
+	(void)state;
+	memset(room, 0x5a, SESSION_ROOM);
+	assert_true(session_is_spare(session));
+	session->owner = room;
+	session->flags = SESSION_INBOUND;
+	assert_int_equal(session_publish(sessions, session, START), 0);
+	session_count(session, 1, 99, START);
+	assert_false(session_is_spare(session));
+	session_end(sessions, session);
+	assert_false(session_is_spare(session)); /* readers have it, and the wheel */
+	grace();
+	assert_false(session_is_spare(session));
+	let_the_wheel_turn(START);
+	assert_true(session_is_spare(session));
+	for (uint32_t i = 1; i < CAPACITY; i++)
+		assert_ptr_not_equal(session_new(sessions), session);
+	assert_null(session_new(sessions));
+	session_cancel(sessions, session); /* as one that could not be published */
+	assert_null(session_new(sessions));
+
+	session_renew(session);
+	assert_memory_equal(session->tuple, tuple, sizeof(tuple));
+	assert_null(session->owner);
+	assert_int_equal(session->flags, 0);
+	assert_int_equal(session->packets[1] + session->bytes[1] + session->seen[1], 0);
+	assert_int_equal(session->home, 3);
+	for (uint32_t i = 0; i < SESSION_ROOM; i++)
+		assert_int_equal(room[i], 0x5a);
+	assert_int_equal(session_publish(sessions, session, START), 0);
+	session_leave_room(sessions, session);
+	assert_true(is_found(0, IPPROTO_UDP));
+	assert_null(session_new(sessions));
+	session_end(sessions, session);
+	grace();
+	let_the_wheel_turn(START + 41);
+	assert_ptr_equal(session_new(sessions), session);
+	assert_null(session_new(sessions));
 }
 
 /* A session ends when its time without a packet is over, not a second before. */
@@ -348,6 +400,7 @@ int main(void)
 		TEST(published_under_both_tuples),
 		TEST(rewrites),
 		TEST(memory_waits_for_readers),
+		TEST(a_room_keeps_the_record),
 		TEST(expiry_to_the_second),
 		TEST(a_stamp_is_enough),
 		TEST(tcp_sides),
