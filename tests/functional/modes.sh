@@ -55,6 +55,6 @@ expect "three connections open, and the others are refused at once, by ICMP" \
 expect "weirctl why tells the reason" answers 'tcp +.*PORT_LIMIT.*max-ports' weirctl why $SUB
 expect "and of another subscriber that there is none" answers 'Nothing' weirctl why $SUB2
 expect "one log line names the subscriber and the limit" \
-	test "$(grep -c "subscriber $SUB is refused tcp: .*max-ports" "$RUN_DIR/weir.log")" = 1
+	test "$(grep -c "subscriber $SUB is refused tcp in pool main: .*max-ports" "$RUN_DIR/weir.log")" = 1
 expect "every packet is accounted for" accounts_balance
 finish
