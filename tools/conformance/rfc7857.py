@@ -187,6 +187,17 @@ def no_inbound_refresh(t):
     t.check(not t.reaches("udp", t.b1, 7, public, t.s1), "kept alive from outside")
 
 
+@req("s7 b", "nor is it refreshed by new remotes, each with its first packet",
+     lab="no-inbound-refresh")
+def no_inbound_refresh_by_many(t):
+    """A packet a second from another port each time, beside one that S1 never answers."""
+    public = t.out("udp", t.s1, 5000, t.b1).source
+    for i in range(10):
+        time.sleep(1)
+        t.udp(t.b2, 1000 + i, *public)
+    t.check(not t.reaches("udp", t.b1, 7, public, t.s1), "kept alive by strangers")
+
+
 @req("s7 a", "filtered packets never refresh", lab="short",
      pool={"filtering": "address-dependent"})
 def filtered_do_not_refresh(t):

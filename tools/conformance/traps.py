@@ -301,14 +301,20 @@ def orphans(t):
     t.check(whole is not None and whole.payload == b"y" * 1000, f"{len(got)} fragments arrive")
 
 
-@req("26", "martian sources, and packets whose length ends before the ports, are not translated")
+@req("26", "sources that no host of that side has, and packets whose length ends before the ports, are not translated")
 def martians(t):
     for source in ("0.0.0.0", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"):
         t.blocked(t.s1.send(packets.udp(source, 5000, t.b1.address, 7, t.cookie())), t.s1, t.b1,
                   f"from {source}")
+    near, far = t.bench.inside.gateway, t.bench.outside.gateway
     public = t.out("udp", t.s1, 5000, t.b1).source
-    for source in ("127.0.0.1", "240.0.0.1"):
-        t.blocked(t.b1.send(packets.udp(source, 7, *public, t.cookie())), t.b1, t.s1,
+    rival = t.out("udp", t.s2, 5000, t.b1).source
+    for source in (near, far, "100.64.255.255", "100.64.0.0", public[0], t.b2.address):
+        t.blocked(t.s1.send(packets.udp(source, 5000, t.b1.address, 7, t.cookie())), t.s1, t.b1,
+                  f"from {source}")
+    for source in ("127.0.0.1", "240.0.0.1", near, far, "198.51.100.255", "198.51.100.0",
+                   t.s2.address, rival[0]):
+        t.blocked(t.b1.send(packets.udp(source, rival[1], *public, t.cookie())), t.b1, t.s1,
                   f"from {source} outside")
     t.b1.take_all()
     for length in (20, 22, 24, 27):
