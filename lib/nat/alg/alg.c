@@ -17,8 +17,9 @@ static const struct config_row rows[] = {
 	       "RFC 4787 REQ-10"),
 	SWITCH("pptp", pptp, "no",
 	       "PPTP: calls are told apart by public identifiers, so that several subscribers "
-	       "behind one public address reach one server. Calls under way end when it is "
-	       "switched.",
+	       "behind one public address reach one server. Off, as few need it, and each GRE "
+	       "packet then goes by the subscriber's home, one by one. Calls under way end when "
+	       "it is switched.",
 	       "RFC 2637"),
 	SWITCH("sip", sip, "no",
 	       "SIP over UDP: addresses and ports in headers and SDP are translated, media ports "
