@@ -407,7 +407,11 @@ int reload(const struct command *command, int argc, char **argv)
 
 	if (reply == NULL)
 		return ret;
-	printf("reloaded %s\n", text_of(reply, "reloaded"));
+	printf("reloaded %s", text_of(reply, "reloaded"));
+	if (int_of(reply, "ended") > 0)
+		printf("; %s session%s ended", format_count(int_of(reply, "ended")),
+		       int_of(reply, "ended") == 1 ? "" : "s");
+	putchar('\n');
 	json_decref(reply);
 	return ret;
 }

@@ -7,12 +7,12 @@
 
 #include "timeouts.h"
 
-/* What all have; a pool may have its own, where 0 is none, and which change by a restart. */
+/* What all have; a pool may have its own, where 0 is none. */
 #define ROW(name, field, seconds, least, text, section)                                          \
 	{                                                                                        \
 		.key = name, .type = CONFIG_SECONDS, .offset = offsetof(struct timeouts, field), \
-		.preset = seconds, .min = least, .max = 604800, .reload = (least) > 0,           \
-		.help = text, .rfc = section                                                     \
+		.preset = seconds, .min = least, .max = 604800, .reload = true, .help = text,    \
+		.rfc = section                                                                   \
 	}
 #define OPENING     "TCP connection being opened."
 #define ESTABLISHED "Established TCP connection."

@@ -29,6 +29,9 @@ LOG_TYPE(control);
  * neighbour's own time. */
 #define TICK_MS 5
 
+/* How often what drains is looked at. */
+#define DRAIN_MS 200
+
 #define SIGNALS 3
 
 static struct {
@@ -115,8 +118,15 @@ static void on_end(evutil_socket_t signal, short what __rte_unused, void *contex
 static void on_tick(evutil_socket_t fd __rte_unused, short what __rte_unused,
 		    void *context __rte_unused)
 {
-	route_poll(clock_ms());
-	refused_show(clock_ms());
+	static uint64_t next_drain_ms;
+	uint64_t now_ms = clock_ms();
+
+	route_poll(now_ms);
+	refused_show(now_ms);
+	if (now_ms >= next_drain_ms) {
+		pools_drain();
+		next_drain_ms = now_ms + DRAIN_MS;
+	}
 }
 
 static int add_events(void)
@@ -226,11 +236,18 @@ static json_t *run_reload(struct cmd_call *call)
 {
 	char *why = NULL;
 	int error = reload(&why);
+	json_t *reply;
+	uint32_t ended;
 
 	if (error != 0)
 		cmd_fail(call, "not reloaded: %s", why != NULL ? why : strerror(-error));
 	free(why);
-	return error == 0 ? json_pack("{s:s}", "reloaded", control.path) : NULL;
+	if (error != 0)
+		return NULL;
+	reply = json_pack("{s:s}", "reloaded", control.path);
+	if (nat_recheck_wait(&ended)) /* else the workers are still looking at their sessions */
+		json_object_set_new(reply, "ended", json_integer(ended));
+	return reply;
 }
 
 static const struct cmd reload_cmd = {

@@ -163,7 +163,7 @@ static uint64_t pools_bytes(const struct config *config)
  * - 32 MB for EAL and ports;
  * - two route tables, as one replaces another, of 64 MB and 1 KB a route; 16 MB for neighbours;
  * - each worker's packet buffers and its share of sessions and subscribers;
- * - the pools' blocks;
+ * - the pools' blocks, and room for a reload to add to them;
  *
  * and an eighth on top, for memory is fragmented.
  */
@@ -173,7 +173,7 @@ uint32_t eal_args_memory_mb(const struct config *config)
 
 	bytes += (uint64_t)config->routes.n * 2 * 1024;
 	bytes += config->workers.count * worker_bytes(config);
-	bytes += pools_bytes(config);
+	bytes += pools_bytes(config) + RTE_MIN(pools_bytes(config), 64 * MEGABYTE) + MEGABYTE;
 	return (uint32_t)(bytes / 8 * 9 / MEGABYTE) + 1;
 }
 

@@ -14,9 +14,10 @@ static const struct config_row *row_of(const struct config_section *section, con
 	return NULL;
 }
 
+/* Whether a list's elements may change, come and go; of pools their owner says what may. */
 static bool may_change(const struct config_section *section)
 {
-	for (uint32_t i = 0; i < section->n; i++)
+	for (uint32_t i = 0; i < section->n && section != &pool_config_section; i++)
 		if (!section->row[i].reload)
 			return false;
 	return true;
@@ -58,7 +59,67 @@ static void set_limits(const struct config *config)
 		icmp_limiter_configure(pipeline_limiter(workers[i]->pipeline), &config->icmp);
 }
 
-int reload_apply(const struct config *old, const struct config *new, struct config_error *error)
+/* What is ready to be put into force. */
+struct change {
+	struct pools_change *pools;
+	struct statics_change *statics;
+	struct rules_change *rules;
+};
+
+static void abort_all(struct change *change)
+{
+	if (change->rules != NULL)
+		rules_abort(change->rules);
+	if (change->statics != NULL)
+		statics_abort(change->statics);
+	if (change->pools != NULL)
+		pools_abort(change->pools);
+}
+
+/* Makes everything that needs memory. On failure the part goes into `path`, and nothing is kept. */
+static int prepare_all(struct change *change, const struct config *new, const char **path)
+{
+	int result;
+
+	*path = "pools";
+	result = pools_prepare(new->pools.element, new->pools.n, &change->pools);
+	if (result != 0) {
+		change->pools = NULL;
+		return result;
+	}
+	*path = "static";
+	result = statics_prepare(new->statics.element, new->statics.n, &change->statics);
+	if (result != 0)
+		change->statics = NULL;
+	if (result == 0) {
+		*path = "rules";
+		result = rules_prepare(new->rules.element, new->rules.n, change->pools,
+				       &change->rules);
+		if (result != 0)
+			change->rules = NULL;
+	}
+	if (result == 0) { /* the last that can fail: then nothing has changed */
+		*path = "routes";
+		result = route_replace(new->routes.element, new->routes.n);
+	}
+	if (result != 0)
+		abort_all(change);
+	return result;
+}
+
+/* Cannot fail. Each packet sees rules whose pools are there. */
+static void publish_all(struct change *change)
+{
+	statics_mark(change->statics, change->pools);
+	pools_begin(change->pools);
+	nat_take_pools();
+	statics_publish(change->statics);
+	rules_publish(change->rules);
+	pools_change_added(change->pools, arp_announce_address);
+	pools_finish(change->pools);
+}
+
+static int check(const struct config *old, const struct config *new, struct config_error *error)
 {
 	json_t *before = config_to_json(old);
 	json_t *after = config_to_json(new);
@@ -73,23 +134,28 @@ int reload_apply(const struct config *old, const struct config *new, struct conf
 		snprintf(error->right, sizeof(error->right), "a change of this needs a restart");
 		return -EINVAL;
 	}
-	/* what can fail comes first; the others go back if one fails */
-	result = route_replace(new->routes.element, new->routes.n);
-	if (result == 0)
-		result = statics_replace(new->statics.element, new->statics.n);
-	if (result == 0) {
-		result = rules_replace(new->rules.element, new->rules.n);
-		if (result != 0)
-			statics_replace(old->statics.element, old->statics.n);
-	}
+	result = pools_check_change(old->pools.element, old->pools.n, new->pools.element,
+				    new->pools.n, error);
+	return result == 0 ? nat_check_pools(new->pools.element, new->pools.n, error) : result;
+}
+
+int reload_apply(const struct config *old, const struct config *new, struct config_error *error)
+{
+	struct change change = {0};
+	const char *path;
+	int result = check(old, new, error);
+
+	if (result != 0)
+		return result;
+	result = prepare_all(&change, new, &path);
 	if (result != 0) {
-		route_replace(old->routes.element, old->routes.n);
-		snprintf(error->path, sizeof(error->path), "routes, rules, static");
+		snprintf(error->path, sizeof(error->path), "%s", path);
 		snprintf(error->right, sizeof(error->right), "cannot be replaced: %s",
 			 strerror(-result));
 		return result;
 	}
+	publish_all(&change);
 	set_limits(new);
-	nat_recheck(); /* what new rules and static mappings leave no place for ends */
+	nat_recheck(); /* what has no place any more ends */
 	return 0;
 }

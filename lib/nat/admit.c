@@ -206,7 +206,7 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 
 	if (entry != NULL)
 		return fixed_static(nat, entry, mapping);
-	*mapping = mapping_find(nat, &key);
+	*mapping = mapping_find_serving(nat, &key);
 	if (*mapping != NULL)
 		*subscriber = mapping_subscriber(*mapping);
 	else
@@ -220,7 +220,7 @@ static enum verdict get_mapping(struct nat *nat, const struct tuple *tuple, stru
 		dependence = RTE_MAX(dependence, ADDRESS_DEPENDENT);
 	if (dependence != ENDPOINT_INDEPENDENT) {
 		key = mapping_key(tuple, dependence);
-		*mapping = mapping_find(nat, &key);
+		*mapping = mapping_find_serving(nat, &key);
 		if (*mapping != NULL)
 			return VERDICT_COUNT;
 	}
@@ -279,12 +279,12 @@ static bool is_denied_inside(const struct mapping *mapping, const struct tuple *
 }
 
 /* The dynamic mapping of a packet's public destination, or NULL. */
-static struct mapping *mapping_for(const struct nat *nat, const struct tuple *tuple)
+static struct mapping *mapping_for(struct nat *nat, const struct tuple *tuple)
 {
 	struct tuple key = {
 		.dst = tuple->dst, .dport = tuple->dport, .proto_realm = tuple->proto_realm};
 
-	return mapping_find(nat, &key);
+	return mapping_find_serving(nat, &key);
 }
 
 bool nat_is_static(const struct tuple *tuple)
@@ -292,7 +292,7 @@ bool nat_is_static(const struct tuple *tuple)
 	return fixed_find(tuple) != NULL;
 }
 
-rte_be32_t nat_inside_of(const struct nat *nat, const struct tuple *tuple, uint32_t *realm,
+rte_be32_t nat_inside_of(struct nat *nat, const struct tuple *tuple, uint32_t *realm,
 			 enum verdict *why)
 {
 	const struct static_entry *entry = fixed_find(tuple);

@@ -26,6 +26,8 @@ static enum verdict get(struct nat *nat, enum mapping_kind kind, const struct tu
 	struct subscriber *subscriber;
 	enum verdict verdict;
 
+	if (address == NULL) /* the configuration is just changing */
+		return VERDICT_NO_ADDRESS;
 	*found = mapping_find_fixed(nat, kind, tuple);
 	if (*found != NULL)
 		return VERDICT_COUNT;

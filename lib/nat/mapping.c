@@ -145,15 +145,6 @@ struct mapping *mapping_find(const struct nat *nat, const struct tuple *key)
 	return value != TABLE_NONE ? mapping_of(nat->mapping_table->context, value) : NULL;
 }
 
-struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind,
-				   const struct tuple tuple[2])
-{
-	const struct mapping such = {.kind = kind};
-	struct tuple key = inside_of(&such, tuple);
-
-	return mapping_find(nat, &key);
-}
-
 static int add_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
 	struct tuple key = key_of(mapping, side);
@@ -166,6 +157,45 @@ static void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
 	struct tuple key = key_of(mapping, side);
 
 	table_remove(nat->mapping_table, tuple_hash(&key), value_of(nat, mapping, side));
+}
+
+static const struct pool_address *address_of(const struct mapping *mapping)
+{
+	const struct block *block = mapping_block(mapping);
+
+	return block != NULL ? block->address : mapping_subscriber(mapping)->address;
+}
+
+bool mapping_drains(const struct mapping *mapping)
+{
+	return __atomic_load_n(&address_of(mapping)->drains, __ATOMIC_RELAXED);
+}
+
+static bool serves(const struct mapping *mapping)
+{
+	return mapping_is_fixed(mapping) ? !mapping_drains(mapping)
+					 : pool_address_serves(address_of(mapping));
+}
+
+struct mapping *mapping_find_serving(struct nat *nat, const struct tuple *key)
+{
+	struct mapping *mapping = mapping_find(nat, key);
+
+	if (mapping == NULL || likely(serves(mapping)))
+		return mapping;
+	remove_key(nat, mapping, INSIDE);
+	remove_key(nat, mapping, OUTSIDE);
+	mapping->live = false;
+	return NULL;
+}
+
+struct mapping *mapping_find_fixed(struct nat *nat, enum mapping_kind kind,
+				   const struct tuple tuple[2])
+{
+	const struct mapping such = {.kind = kind};
+	struct tuple key = inside_of(&such, tuple);
+
+	return mapping_find_serving(nat, &key);
 }
 
 const struct mapping *mapping_at(const struct nat *nat, uint32_t i)
@@ -313,12 +343,6 @@ static enum verdict complete(struct nat *nat, struct mapping *mapping, enum verd
 	return publish(nat, mapping);
 }
 
-/* A whole static address is left once its blocks are idle: then the subscriber has another. */
-static bool is_closed(const struct subscriber *subscriber)
-{
-	return pool_address_statics(subscriber->address) == POOL_STATIC_WHOLE;
-}
-
 enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 			    const struct tuple *tuple, enum dependence dependence,
 			    struct mapping **created)
@@ -328,8 +352,8 @@ enum verdict mapping_create(struct nat *nat, struct subscriber *subscriber,
 
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	if (is_closed(subscriber))
-		verdict = VERDICT_NO_ADDRESS;
+	if (!pool_address_serves(subscriber->address))
+		verdict = VERDICT_NO_ADDRESS; /* an ALG wants it for a session that there is */
 	else if (tuple_has_ports(tuple))
 		verdict = port_for_mapping(nat, subscriber, mapping, false);
 	else
@@ -346,8 +370,8 @@ enum verdict mapping_create_at(struct nat *nat, struct subscriber *subscriber,
 
 	if (mapping == NULL)
 		return VERDICT_TABLE_FULL;
-	if (is_closed(subscriber))
-		verdict = VERDICT_NO_ADDRESS;
+	if (!pool_address_serves(subscriber->address))
+		verdict = VERDICT_NO_ADDRESS; /* an ALG wants it for a session that there is */
 	else if (outside_port != 0)
 		verdict = port_for_mapping_at(subscriber, outside_port, mapping);
 	else
@@ -373,7 +397,9 @@ void mapping_put(struct nat *nat, struct mapping *mapping)
 	if (--mapping->sessions > 0)
 		return;
 	nat->stats->mappings_destroyed++;
-	remove_key(nat, mapping, INSIDE);
-	remove_key(nat, mapping, OUTSIDE);
+	if (mapping->live) {
+		remove_key(nat, mapping, INSIDE);
+		remove_key(nat, mapping, OUTSIDE);
+	}
 	reclaim_later(nat, mapping);
 }

@@ -94,9 +94,14 @@ bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2]);
 bool mapping_has_key(const void *context, uint32_t value, const struct tuple *key);
 
 struct mapping *mapping_find(const struct nat *nat, const struct tuple *key);
+/* The same for a new session: one whose public address is no place for any is found no more, and
+ * goes with the sessions that it has. */
+struct mapping *mapping_find_serving(struct nat *nat, const struct tuple *key);
+/* Whether its public address is in its pool no more. */
+bool mapping_drains(const struct mapping *mapping);
 
-/* One that mapping_create_fixed() made of such tuples, or NULL. */
-struct mapping *mapping_find_fixed(const struct nat *nat, enum mapping_kind kind,
+/* One that mapping_create_fixed() made of such tuples, likewise for a new session; or NULL. */
+struct mapping *mapping_find_fixed(struct nat *nat, enum mapping_kind kind,
 				   const struct tuple tuple[2]);
 
 /* For the flow of `tuple`, from the inside. */

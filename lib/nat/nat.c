@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+
 #include <rte_branch_prediction.h>
 #include <rte_malloc.h>
 
@@ -36,6 +39,30 @@ static const struct timeouts *own_timeouts(const struct session *session)
 	return &mapping_subscriber(mapping)->address->pool->config.timeouts;
 }
 
+void nat_take_pools(void)
+{
+	if (pools_have_timeouts()) /* once they have, it is asked for good: it may be in use */
+		__atomic_store_n(&session_own_timeouts, own_timeouts, __ATOMIC_RELAXED);
+}
+
+int nat_check_pools(const struct pool_config *config, uint32_t n, struct config_error *error)
+{
+	for (uint32_t i = 0; i < n && nats[0]->remotes == NULL; i++) {
+		for (int p = 0; p < PORT_PROTOCOLS; p++) {
+			if (pool_filtering(&config[i], p) != ADDRESS_DEPENDENT)
+				continue;
+			snprintf(error->path, sizeof(error->path), "pools[%u].filtering", i);
+			snprintf(error->found, sizeof(error->found), "%s",
+				 dependence_names[ADDRESS_DEPENDENT]);
+			snprintf(error->right, sizeof(error->right),
+				 "another filtering, or a restart: the first pool that filters so "
+				 "needs memory that is set aside at start");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /* A home's share of a limit of all: homes are not exactly even. */
 static uint32_t share(uint32_t all)
 {
@@ -50,7 +77,8 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 
 	if (nat == NULL)
 		return NULL;
-	session_own_timeouts = pools_have_timeouts() ? own_timeouts : NULL;
+	session_own_timeouts = NULL;
+	nat_take_pools();
 	nat->home = home;
 	nat->stats = stats;
 	nat->reclaim = reclaim_create(socket);

@@ -55,7 +55,8 @@ struct subscriber {
 	uint32_t created;           /* seconds */
 	uint32_t expectations;      /* of ALGs */
 	struct refusals refusals;
-	bool queued; /* in the wheel of subscribers with an idle block */
+	bool queued;  /* in the wheel of subscribers with an idle block */
+	bool retired; /* another one has its place; it goes with its last session */
 	bool live;
 } __rte_cache_aligned;
 
@@ -100,10 +101,18 @@ static inline uint32_t nat_mappings(const struct nat *nat)
 struct nat *nat_create(uint8_t home, struct stats *stats, int socket);
 void nat_destroy(struct nat *nat);
 
-/* Rules have changed: every home ends the sessions that they deny, a few in each loop. */
+/* Rules, static mappings or pools have changed: every home ends the sessions that do not go with
+ * them, a few in each loop. */
 void nat_recheck(void);
 /* Whether all homes are through, and how many sessions they ended. */
 bool nat_recheck_done(uint32_t *sessions_ended);
+/* Waits for that, for at most 10 s; routes and ARP go on. False: it takes longer. */
+bool nat_recheck_wait(uint32_t *sessions_ended);
+
+/* What other pools a running weir cannot have: 0, or -EINVAL with `error` set. */
+int nat_check_pools(const struct pool_config *config, uint32_t n, struct config_error *error);
+/* Pools have changed. */
+void nat_take_pools(void);
 
 /* ---- any worker ---- */
 
@@ -124,7 +133,7 @@ bool nat_is_static(const struct tuple *tuple);
 
 /* The inside address that a packet from the outside would begin a session with, and its realm; 0:
  * none, and *why is set. */
-rte_be32_t nat_inside_of(const struct nat *nat, const struct tuple *tuple, uint32_t *realm,
+rte_be32_t nat_inside_of(struct nat *nat, const struct tuple *tuple, uint32_t *realm,
 			 enum verdict *why);
 
 /*

@@ -43,6 +43,8 @@ static int32_t take_in(struct nat *nat, struct block *block, const struct wish *
 {
 	int32_t port;
 
+	if (!pool_address_serves(block->address)) /* soft pairing: one on another address */
+		return -1;
 	if (wish->range && (block->first_port < LOW_PORTS) != wish->low)
 		return -1;
 	for (;;) {
@@ -181,6 +183,9 @@ static bool share(struct nat *nat, const struct subscriber *subscriber, struct m
 
 	for (struct block *block = subscriber->blocks; block != NULL; block = block->next) {
 		uint32_t start = random_below(&nat->random, block->ports);
+
+		if (!pool_address_serves(block->address))
+			continue;
 
 		for (uint32_t i = 0; i < block->ports && tries < SHARE_TRIES; i++, tries++) {
 			uint16_t port = (uint16_t)(block->first_port + (start + i) % block->ports);

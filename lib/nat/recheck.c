@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sessions that new rules deny, or that go against new static mappings, end: each home looks at its
- * own, a few in every loop. */
+/* Sessions that new rules deny, that go against new static mappings, or that are on an address
+ * which is in its pool no more, end: each home looks at its own, a few in every loop. */
+#include <unistd.h>
+
+#include "clock.h"
 #include "nat.h"
+#include "route.h"
 #include "rules.h"
 
 /* Slots of the session table that are looked at in one loop. */
 #define RECHECK_STEP 64
+
+/* How long the control thread waits for workers that look at all of their sessions. */
+#define WAIT_US      10000000
+#define WAIT_STEP_US 200
 
 static uint32_t wanted; /* how often rules changed; atomic */
 static uint32_t ended;  /* sessions, since the last change; atomic */
@@ -27,6 +35,17 @@ bool nat_recheck_done(uint32_t *sessions_ended)
 	return true;
 }
 
+bool nat_recheck_wait(uint32_t *sessions_ended)
+{
+	for (uint32_t us = 0; us < WAIT_US; us += WAIT_STEP_US) {
+		if (nat_recheck_done(sessions_ended))
+			return true;
+		route_poll(clock_ms());
+		usleep(WAIT_STEP_US);
+	}
+	return false;
+}
+
 /* What the outside began is only ended by a rule that says so: its mapping was permitted. */
 static bool is_denied(const struct session *session)
 {
@@ -40,6 +59,19 @@ static bool is_denied(const struct session *session)
 	default:
 		return false;
 	}
+}
+
+/* Whether the remote has become one of our own addresses, or is none any more. */
+static bool hairpin_changed(const struct session *session)
+{
+	return ((session->flags & SESSION_HAIRPIN) != 0) !=
+	       (pool_address_find(session->tuple[1].src) != NULL);
+}
+
+static bool must_end(const struct nat *nat, const struct session *session)
+{
+	return mapping_drains(session->owner) || is_denied(session) ||
+	       fixed_is_stale(nat, session) || hairpin_changed(session);
 }
 
 void recheck_poll(struct nat *nat)
@@ -58,7 +90,7 @@ void recheck_poll(struct nat *nat)
 	for (end = nat->recheck_next + RECHECK_STEP; nat->recheck_next < end; nat->recheck_next++) {
 		struct session *session = sessions_at(nat->sessions, nat->recheck_next);
 
-		if (session != NULL && (is_denied(session) || fixed_is_stale(nat, session))) {
+		if (session != NULL && must_end(nat, session)) {
 			session_end(nat->sessions, session);
 			__atomic_fetch_add(&ended, 1, __ATOMIC_RELAXED);
 		}

@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rules that change while weir runs; what they deny ends. */
 #include <errno.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "nat.h"
 #include "rules.h"
 
-/* How long the workers may take to look at all of their sessions. */
-#define RECHECK_WAIT_US 10000000
-#define RECHECK_STEP_US 200
-
 /* Lets the homes look at their sessions, and waits. */
 static json_t *recheck(struct cmd_call *call, uint32_t number)
 {
-	nat_recheck();
-	for (uint32_t us = 0; us < RECHECK_WAIT_US; us += RECHECK_STEP_US) {
-		uint32_t ended;
+	uint32_t ended;
 
-		if (nat_recheck_done(&ended))
-			return json_pack("{s:I, s:I}", "number", (json_int_t)number, "ended",
-					 (json_int_t)ended);
-		usleep(RECHECK_STEP_US);
-	}
+	nat_recheck();
+	if (nat_recheck_wait(&ended))
+		return json_pack("{s:I, s:I}", "number", (json_int_t)number, "ended",
+				 (json_int_t)ended);
 	return cmd_fail(call, "the rule is in force; the workers are still looking at sessions");
 }
 

@@ -75,6 +75,15 @@ static enum verdict pair(struct nat *nat, const struct tuple *tuple, struct pool
 	return VERDICT_COUNT;
 }
 
+/* Makes room for another of the same key; what it has left ends by itself. */
+static void retire(struct nat *nat, struct subscriber *subscriber)
+{
+	table_remove(nat->subscriber_table, tuple_hash(&subscriber->key),
+		     slab_index(nat->subscribers, subscriber));
+	subscriber->retired = true;
+	subscriber_check_later(nat, subscriber);
+}
+
 enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct pool *pool,
 			    struct subscriber **subscriber)
 {
@@ -83,11 +92,19 @@ enum verdict subscriber_get(struct nat *nat, const struct tuple *tuple, struct p
 	enum verdict verdict;
 
 	*subscriber = find(nat, &key);
-	if (*subscriber != NULL)
-		return VERDICT_COUNT;
+	if (*subscriber != NULL) {
+		if (likely(pool_address_serves((*subscriber)->address)))
+			return VERDICT_COUNT;
+		retire(nat, *subscriber);
+		*subscriber = NULL;
+	}
 	verdict = pair(nat, tuple, pool, &address);
 	if (verdict != VERDICT_COUNT)
 		return verdict;
+	if (!pool_address_serves(address)) { /* a computed one */
+		pool_address_leave(address);
+		return VERDICT_NO_ADDRESS;
+	}
 	verdict = subscriber_create(nat, &key, address, subscriber);
 	if (verdict != VERDICT_COUNT)
 		pool_address_leave(address);
@@ -106,8 +123,12 @@ enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
 	enum verdict verdict;
 
 	*subscriber = find(nat, &key);
-	if (*subscriber != NULL)
-		return VERDICT_COUNT;
+	if (*subscriber != NULL) {
+		if (likely((*subscriber)->address == address))
+			return VERDICT_COUNT;
+		retire(nat, *subscriber); /* on the address as it was in another pool */
+		*subscriber = NULL;
+	}
 	verdict = subscriber_create(nat, &key, address, subscriber);
 	if (verdict == VERDICT_COUNT)
 		pool_address_join(address);
@@ -139,8 +160,9 @@ static void subscriber_end(struct nat *nat, struct subscriber *subscriber)
 		.context = nat,
 	};
 
-	table_remove(nat->subscriber_table, tuple_hash(&subscriber->key),
-		     slab_index(nat->subscribers, subscriber));
+	if (!subscriber->retired)
+		table_remove(nat->subscriber_table, tuple_hash(&subscriber->key),
+			     slab_index(nat->subscribers, subscriber));
 	subscriber->live = false;
 	pool_address_leave(subscriber->address);
 	reclaim_add(nat->reclaim, &item);
@@ -163,12 +185,13 @@ static bool is_kept(const struct subscriber *subscriber, const struct block *blo
 /* Releases blocks that were idle long enough. True: one is idle, and shall be looked at again. */
 static bool release_idle_blocks(struct nat *nat, struct subscriber *subscriber)
 {
-	uint32_t timeout = subscriber->address->pool->config.block_idle_timeout;
+	uint32_t wait = subscriber->address->pool->config.block_idle_timeout;
 	struct block **link = &subscriber->blocks;
 	bool idle = false;
 
 	while (*link != NULL) {
 		struct block *block = *link;
+		uint32_t timeout = pool_address_serves(block->address) ? wait : 0;
 
 		if (block_is_empty(block)) {
 			if (clock_seconds(nat->now_ms) - block->idle_since >= timeout &&

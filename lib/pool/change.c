@@ -29,6 +29,8 @@ struct pools_change {
 	struct snapshot *both, *after;
 	struct drain *drain; /* as it will be */
 	uint32_t drains;
+	rte_be32_t *added;
+	uint32_t addeds;
 	struct pool_choice **gone; /* of the pools that drain from now on */
 	uint32_t gones;
 	const struct snapshot *before;
@@ -224,6 +226,23 @@ static void set_successor(struct pools_change *change, struct drain *drain)
 	address_close(drain->successor);
 }
 
+static int list_added(struct pools_change *change)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < change->n; i++)
+		n += change->choice[i]->n;
+	change->added = calloc(n + 1, sizeof(*change->added));
+	if (change->added == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < change->n; i++)
+		for (uint32_t k = 0; k < change->choice[i]->n; k++)
+			if (is_new_address(change->choice[i]->address[k]))
+				change->added[change->addeds++] =
+					change->choice[i]->address[k]->address;
+	return 0;
+}
+
 static int list_drains(struct pools_change *change)
 {
 	uint32_t room = pool_drains + count_addresses(pool_snapshot);
@@ -262,6 +281,7 @@ static void change_free(struct pools_change *change)
 	for (uint32_t i = 0; i < change->gones; i++)
 		free(change->gone[i]);
 	free(change->gone);
+	free(change->added);
 	free(change->choice);
 	free(change->deterministic);
 	free(change->pool);
@@ -314,6 +334,8 @@ static int prepare(struct pools_change *change, const struct pool_config *config
 		return error;
 	add_old_pools(change);
 	error = make_snapshots(change);
+	if (error == 0)
+		error = list_added(change);
 	return error == 0 ? list_drains(change) : error;
 }
 
@@ -339,6 +361,18 @@ struct pool *pools_change_named(const struct pools_change *change, const char *n
 		if (name[0] == '\0' || strcmp(change->pool[i]->name, name) == 0)
 			return change->pool[i];
 	return NULL;
+}
+
+struct pool_address *pools_change_find(const struct pools_change *change, rte_be32_t address)
+{
+	return change == NULL ? pool_address_find(address)
+			      : snapshot_find(change->after, rte_be_to_cpu_32(address));
+}
+
+void pools_change_added(const struct pools_change *change, void (*each)(rte_be32_t address))
+{
+	for (uint32_t i = 0; i < change->addeds; i++)
+		each(change->added[i]);
 }
 
 static uint32_t count_new(const struct pool_choice *choice)

@@ -28,13 +28,13 @@ static const char *const override_names[] = {"as-pool", DEPENDENCES, NULL};
 	{                                                                                     \
 		.key = name, .type = CONFIG_CHOICE, .words = override_names,                  \
 		.offset = offsetof(struct pool_config, array[protocol]), .preset = "as-pool", \
-		.help = text, .rfc = "RFC 5382 REQ-3"                                         \
+		.reload = true, .help = text, .rfc = "RFC 5382 REQ-3"                         \
 	}
 
-#define LIMIT(name, field, most, text)                                                           \
-	{                                                                                        \
-		.key = name, .type = CONFIG_UINT, .offset = offsetof(struct pool_config, field), \
-		.preset = "0", .max = most, .help = text, .rfc = "RFC 6888 REQ-4"                \
+#define LIMIT(name, field, most, text)                                                            \
+	{                                                                                         \
+		.key = name, .type = CONFIG_UINT, .offset = offsetof(struct pool_config, field),  \
+		.preset = "0", .max = most, .reload = true, .help = text, .rfc = "RFC 6888 REQ-4" \
 	}
 
 static const struct config_row rows[] = {
@@ -43,16 +43,19 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, name),
 	 .min = 1,
 	 .max = 63,
+	 .reload = true,
 	 .help = "What rules and logs call the pool."},
 	{.key = "addresses",
 	 .type = CONFIG_PREFIXES,
 	 .offset = offsetof(struct pool_config, addresses),
+	 .reload = true,
 	 .help = "Public addresses that subscribers share: prefixes and ranges A-B.",
 	 .rfc = "RFC 6888 REQ-3"},
 	{.key = "excluded-addresses",
 	 .type = CONFIG_PREFIXES,
 	 .offset = offsetof(struct pool_config, excluded_addresses),
 	 .preset = "",
+	 .reload = true,
 	 .help = "Those of the addresses that are left alone."},
 	{.key = "allocation",
 	 .type = CONFIG_CHOICE,
@@ -107,6 +110,7 @@ static const struct config_row rows[] = {
 	 .preset = "16",
 	 .min = 1,
 	 .max = 64,
+	 .reload = true,
 	 .help = "Blocks that one subscriber may hold at a time.",
 	 .rfc = "RFC 6888 REQ-4"},
 	{.key = "port-reuse-timeout",
@@ -114,6 +118,7 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, port_reuse_timeout),
 	 .preset = "120s",
 	 .max = 86400,
+	 .reload = true,
 	 .help = "How long a released block rests before somebody else may get it.",
 	 .rfc = "RFC 6888 REQ-8"},
 	{.key = "block-idle-timeout",
@@ -121,12 +126,14 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, block_idle_timeout),
 	 .preset = "30s",
 	 .max = 86400,
+	 .reload = true,
 	 .help = "How long a block without a port in use stays with its subscriber."},
 	{.key = "mapping",
 	 .type = CONFIG_CHOICE,
 	 .offset = offsetof(struct pool_config, mapping),
 	 .preset = "endpoint-independent",
 	 .words = dependence_names,
+	 .reload = true,
 	 .help = "Whether an inside endpoint has one public endpoint towards everybody, or one for "
 		 "each remote address, or for each remote address and port.",
 	 .rfc = "RFC 4787 REQ-1, RFC 6888 REQ-7"},
@@ -138,6 +145,7 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, filtering),
 	 .preset = "endpoint-independent",
 	 .words = dependence_names,
+	 .reload = true,
 	 .help = "Whose packets reach a mapped inside endpoint: everybody's, or those from remote "
 		 "addresses that it has sessions with, or from such addresses and ports.",
 	 .rfc = "RFC 4787 REQ-8, RFC 5382 REQ-3"},
@@ -148,11 +156,13 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, timeouts),
 	 .preset = "",
 	 .section = &timeouts_pool_section,
+	 .reload = true,
 	 .help = "Timeouts of the pool's own."},
 	{.key = "other-protocols",
 	 .type = CONFIG_BOOL,
 	 .offset = offsetof(struct pool_config, other_protocols),
 	 .preset = "yes",
+	 .reload = true,
 	 .help = "Translate protocols without ports (GRE, ESP, SCTP, ...) by address alone: one "
 		 "subscriber at a time for each public address, remote and protocol.",
 	 .rfc = "RFC 6888 REQ-1"},
@@ -161,6 +171,7 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, address_pooling),
 	 .preset = "paired",
 	 .words = pooling_names,
+	 .reload = true,
 	 .help = "Whether a subscriber whose public address is used up is refused (paired), or "
 		 "gets ports on another address too (soft).",
 	 .rfc = "RFC 4787 REQ-2, RFC 7857 section 4"},
@@ -176,6 +187,7 @@ static const struct config_row rows[] = {
 	 .type = CONFIG_BOOL,
 	 .offset = offsetof(struct pool_config, port_parity),
 	 .preset = "no",
+	 .reload = true,
 	 .help = "Give even source ports even public ports and odd ones odd ports, while there "
 		 "are any.",
 	 .rfc = "RFC 4787 REQ-4, RFC 7857 section 8"},
@@ -183,6 +195,7 @@ static const struct config_row rows[] = {
 	 .type = CONFIG_BOOL,
 	 .offset = offsetof(struct pool_config, keep_port_range),
 	 .preset = "no",
+	 .reload = true,
 	 .help = "Give source ports below 1024 public ports below 1024 and others the others, "
 		 "while there are any.",
 	 .rfc = "RFC 4787 REQ-3 a"},
@@ -203,6 +216,7 @@ static const struct config_row rows[] = {
 	 .offset = offsetof(struct pool_config, max_resting_ports),
 	 .preset = "0",
 	 .max = UINT32_MAX,
+	 .reload = true,
 	 .help = "Public ports of the pool that may rest at a time; beyond, those that rested "
 		 "longest are free at once. 0: no limit.",
 	 .rfc = "RFC 6888 REQ-8"},
@@ -401,5 +415,76 @@ int pools_check(const struct pool_config *config, uint32_t n, struct config_erro
 		if (bad == 0)
 			bad = deterministic_check(config, n, i, error);
 	}
+	return bad;
+}
+
+static int refuse_change(struct config_error *error, uint32_t i, const char *key)
+{
+	return refuse(
+		error, i, key,
+		"what it is now: a change of this needs a restart, or a pool of another name");
+}
+
+/* RFC 7422: whom it serves with which ports must not move. */
+static int check_computed(const struct pool_config *before, const struct pool_config *after,
+			  uint32_t i, struct config_error *error)
+{
+	struct deterministic *was = NULL, *will = NULL;
+	int bad = 0;
+
+	if (before->allocation != after->allocation)
+		return refuse_change(error, i, "allocation");
+	if (deterministic_blocks(before) != deterministic_blocks(after))
+		return refuse_change(error, i, "overflow-blocks");
+	if (deterministic_create(before, &was) != 0 || deterministic_create(after, &will) != 0)
+		bad = -ENOMEM;
+	else if (before->realm != after->realm)
+		bad = refuse_change(error, i, "realm");
+	else if (!deterministic_goes_on(was, will))
+		bad = refuse(error, i, "addresses",
+			     "and inside, what they are now with more appended: other changes move "
+			     "subscribers, which needs a restart, or a pool of another name");
+	deterministic_destroy(was);
+	deterministic_destroy(will);
+	return bad;
+}
+
+static int check_change(const struct pool_config *before, const struct pool_config *after,
+			uint32_t i, struct config_error *error)
+{
+	if (before->block_size != after->block_size) {
+		snprintf(error->found, sizeof(error->found), "%u", after->block_size);
+		return refuse_change(error, i, "block-size");
+	}
+	if (before->port_range.first != after->port_range.first ||
+	    before->port_range.last != after->port_range.last) {
+		snprintf(error->found, sizeof(error->found), "%u-%u", after->port_range.first,
+			 after->port_range.last);
+		return refuse_change(error, i, "port-range");
+	}
+	for (int p = 0; p < PORT_PROTOCOLS; p++) {
+		if (pool_overloads(before, p) == pool_overloads(after, p))
+			continue;
+		if (before->port_overloading != after->port_overloading)
+			return refuse_change(error, i, "port-overloading");
+		/* ports are overloaded where both are address-and-port-dependent */
+		return refuse_change(error, i,
+				     pool_mapping(before, p) != pool_mapping(after, p)
+					     ? "mapping"
+					     : "filtering");
+	}
+	return check_computed(before, after, i, error);
+}
+
+int pools_check_change(const struct pool_config *before, uint32_t before_n,
+		       const struct pool_config *after, uint32_t n, struct config_error *error)
+{
+	int bad = 0;
+
+	*error = (struct config_error){};
+	for (uint32_t i = 0; i < n && bad == 0; i++)
+		for (uint32_t k = 0; k < before_n && bad == 0; k++)
+			if (strcmp(before[k].name, after[i].name) == 0)
+				bad = check_change(&before[k], &after[i], i, error);
 	return bad;
 }

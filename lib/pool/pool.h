@@ -203,9 +203,20 @@ int pools_prepare(const struct pool_config *config, uint32_t n, struct pools_cha
 /* The pool of a name, or the first, as they will be; NULL: there is none. `change` NULL: as they
  * are. */
 struct pool *pools_change_named(const struct pools_change *change, const char *name);
+/* The address as it will be, or NULL; likewise. */
+struct pool_address *pools_change_find(const struct pools_change *change, rte_be32_t address);
+/* Each address that a pool has from now on, and did not have before. */
+void pools_change_added(const struct pools_change *change, void (*each)(rte_be32_t address));
 void pools_begin(struct pools_change *change);
 void pools_finish(struct pools_change *change);
 void pools_abort(struct pools_change *change);
+
+/*
+ * What of a running pool, by its name, cannot change: its sizes, and whether it overloads ports. 0,
+ * or -EINVAL with `error` set.
+ */
+int pools_check_change(const struct pool_config *before, uint32_t before_n,
+		       const struct pool_config *after, uint32_t n, struct config_error *error);
 
 /* Now and then: lets go of what has drained. Never waits. */
 void pools_drain(void);

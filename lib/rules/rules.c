@@ -115,13 +115,13 @@ static int add_to_acl(struct rte_acl_ctx *acl, uint32_t i, const struct rule_con
 	return rte_acl_add_rules(acl, (const struct rte_acl_rule *)&entry, 1);
 }
 
-static int fill(struct snapshot *snapshot, uint32_t i, const struct rule_config *rule)
+static int fill(struct snapshot *snapshot, uint32_t i, const struct rule_config *rule,
+		const struct pools_change *pools)
 {
 	struct decision *decision = &snapshot->decision[i];
-	bool named = rule->pool != NULL && rule->pool[0] != '\0';
 
 	decision->action = rule->action;
-	decision->pool = named ? pool_by_name(rule->pool) : pool_get(0);
+	decision->pool = pools_change_named(pools, rule->pool != NULL ? rule->pool : "");
 	if (decision->pool == NULL)
 		return -ENOENT;
 	snapshot->exempts |= rule->action == RULE_EXEMPT;
@@ -130,7 +130,8 @@ static int fill(struct snapshot *snapshot, uint32_t i, const struct rule_config 
 }
 
 /* A list without rules of the configuration ends with one for everybody. */
-static struct snapshot *snapshot_create(const struct rule *rule, uint32_t n, bool open, int *error)
+static struct snapshot *snapshot_create(const struct rule *rule, uint32_t n, bool open,
+					const struct pools_change *pools, int *error)
 {
 	static const struct rule_config everybody;
 	static uint32_t number;
@@ -151,9 +152,9 @@ static struct snapshot *snapshot_create(const struct rule *rule, uint32_t n, boo
 	snapshot->acl = rte_acl_create(&parameters);
 	*error = snapshot->acl != NULL ? 0 : -ENOMEM;
 	for (uint32_t i = 0; i < n && *error == 0; i++)
-		*error = fill(snapshot, i, &rule[i].config);
+		*error = fill(snapshot, i, &rule[i].config, pools);
 	if (*error == 0 && open)
-		*error = fill(snapshot, n, &everybody);
+		*error = fill(snapshot, n, &everybody, pools);
 	if (*error == 0)
 		*error = rte_acl_build(snapshot->acl, &acl_config);
 	if (*error == 0)
@@ -209,22 +210,27 @@ static int rule_copy(struct rule *rule, const struct rule_config *config)
 	return rule->config.protocol == NULL || rule->config.pool == NULL ? -ENOMEM : 0;
 }
 
-/* Puts a list into force. On failure the one before stays. */
-static int publish(const struct rule *rule, uint32_t n, bool open)
+static void swap_in(struct snapshot *new)
 {
 	struct snapshot *old = current;
-	int error;
-	struct snapshot *new = snapshot_create(rule, n, open, &error);
 
-	if (new == NULL)
-		return error;
 	__atomic_store_n(&current, new, __ATOMIC_RELEASE);
 	if (old != NULL) {
 		/* the control thread may wait: workers report every loop */
 		rte_rcu_qsbr_synchronize(rcu, RTE_QSBR_THRID_INVALID);
 		snapshot_free(old);
 	}
-	return 0;
+}
+
+/* Puts a list into force. On failure the one before stays. */
+static int publish(const struct rule *rule, uint32_t n, bool open)
+{
+	int error;
+	struct snapshot *new = snapshot_create(rule, n, open, NULL, &error);
+
+	if (new != NULL)
+		swap_in(new);
+	return error;
 }
 
 static void list_clean(struct rule_list *list)
@@ -234,29 +240,69 @@ static void list_clean(struct rule_list *list)
 	free(list->rule);
 }
 
-int rules_replace(const struct rule_config *config, uint32_t n)
+struct rules_change {
+	struct rule_list list;
+	struct snapshot *snapshot;
+};
+
+static int prepare(struct rules_change *change, const struct rule_config *config, uint32_t n,
+		   const struct pools_change *pools)
 {
-	struct rule_list new = {.open = n == 0};
+	struct rule_list *list = &change->list;
 	int error = 0;
+
+	list->open = n == 0;
+	list->rule = calloc(RULES_MAX, sizeof(*list->rule));
+	if (list->rule == NULL)
+		return -ENOMEM;
+	for (; list->n < n && error == 0; list->n++) {
+		list->rule[list->n].number = (list->n + 1) * RULE_NUMBER_STEP;
+		error = rule_copy(&list->rule[list->n], &config[list->n]);
+	}
+	if (error == 0)
+		change->snapshot = snapshot_create(list->rule, list->n, list->open, pools, &error);
+	return error;
+}
+
+int rules_prepare(const struct rule_config *config, uint32_t n, const struct pools_change *pools,
+		  struct rules_change **change)
+{
+	int error;
 
 	if (n > RULES_MAX)
 		return -ENOSPC;
-	new.rule = calloc(RULES_MAX, sizeof(*new.rule));
-	if (new.rule == NULL)
+	*change = calloc(1, sizeof(**change));
+	if (*change == NULL)
 		return -ENOMEM;
-	for (; new.n < n &&error == 0; new.n++) {
-		new.rule[new.n].number = (new.n + 1) * RULE_NUMBER_STEP;
-		error = rule_copy(&new.rule[new.n], &config[new.n]);
-	}
-	if (error == 0)
-		error = publish(new.rule, new.n, new.open);
-	if (error != 0) {
-		list_clean(&new);
-		return error;
-	}
+	error = prepare(*change, config, n, pools);
+	if (error != 0)
+		rules_abort(*change);
+	return error;
+}
+
+void rules_publish(struct rules_change *change)
+{
+	swap_in(change->snapshot);
 	list_clean(&rule_list);
-	rule_list = new;
-	return 0;
+	rule_list = change->list;
+	free(change);
+}
+
+void rules_abort(struct rules_change *change)
+{
+	list_clean(&change->list);
+	snapshot_free(change->snapshot);
+	free(change);
+}
+
+int rules_replace(const struct rule_config *config, uint32_t n)
+{
+	struct rules_change *change;
+	int error = rules_prepare(config, n, NULL, &change);
+
+	if (error == 0)
+		rules_publish(change);
+	return error;
 }
 
 /* The first rule whose number is not lower. */

@@ -58,6 +58,14 @@ int rules_check(const struct rule_config *config, uint32_t n, const struct pool_
  * 0, or -errno with nothing changed (-ENOENT: a pool that does not exist).
  */
 int rules_replace(const struct rule_config *config, uint32_t n);
+/* The same in steps, with the pools that change with them, or NULL: with those there are. Prepare
+ * returns what rules_replace() does; then publish, or abort. */
+struct rules_change;
+struct pools_change;
+int rules_prepare(const struct rule_config *config, uint32_t n, const struct pools_change *pools,
+		  struct rules_change **change);
+void rules_publish(struct rules_change *change);
+void rules_abort(struct rules_change *change);
 void rules_teardown(void);
 
 /* One rule more, before those with a higher number. 0, or -errno with nothing changed (-EEXIST:

@@ -222,19 +222,10 @@ static struct snapshot *snapshot_create(const struct static_config *config, uint
 	return snapshot;
 }
 
-static void flag(const struct static_entry *entry, uint8_t kind)
+static void flag(struct pool_address *address, uint8_t kind)
 {
-	struct pool_address *address = pool_address_find(entry->outside);
-
 	if (address != NULL)
 		__atomic_store_n(&address->statics, kind, __ATOMIC_RELAXED);
-}
-
-static void flag_all(const struct snapshot *snapshot)
-{
-	for (uint32_t i = 0; i < snapshot->n; i++)
-		flag(&snapshot->by_outside[i],
-		     snapshot->by_outside[i].protocol == 0 ? POOL_STATIC_WHOLE : POOL_STATIC_PORTS);
 }
 
 /* Addresses that have static mappings no more. */
@@ -246,27 +237,69 @@ static void unflag_others(const struct snapshot *old, const struct snapshot *new
 			lower_bound(new->by_outside, new->n, &wanted, compare_outside);
 
 		if (next == new->by_outside + new->n || next->outside != wanted.outside)
-			flag(&wanted, POOL_STATIC_NONE);
+			flag(pool_address_find(wanted.outside), POOL_STATIC_NONE);
 	}
+}
+
+struct statics_change {
+	struct snapshot *snapshot;
+};
+
+int statics_prepare(const struct static_config *config, uint32_t n, struct statics_change **change)
+{
+	struct snapshot *snapshot = snapshot_create(config, n);
+
+	*change = calloc(1, sizeof(**change));
+	if (snapshot == NULL || *change == NULL) {
+		LOG(ERR, "no memory for %u static mappings", n);
+		if (snapshot != NULL)
+			snapshot_free(snapshot);
+		free(*change);
+		return -ENOMEM;
+	}
+	(*change)->snapshot = snapshot;
+	return 0;
+}
+
+void statics_mark(const struct statics_change *change, const struct pools_change *pools)
+{
+	for (uint32_t i = 0; i < change->snapshot->n; i++) {
+		const struct static_entry *entry = &change->snapshot->by_outside[i];
+
+		flag(pools_change_find(pools, entry->outside),
+		     entry->protocol == 0 ? POOL_STATIC_WHOLE : POOL_STATIC_PORTS);
+	}
+}
+
+void statics_publish(struct statics_change *change)
+{
+	const struct snapshot *old = current;
+
+	__atomic_store_n(&current, change->snapshot, __ATOMIC_RELEASE);
+	if (old != &nothing) {
+		/* the control thread may wait: workers report every loop */
+		rte_rcu_qsbr_synchronize(rcu, RTE_QSBR_THRID_INVALID);
+		unflag_others(old, change->snapshot);
+		snapshot_free(old);
+	}
+	free(change);
+}
+
+void statics_abort(struct statics_change *change)
+{
+	snapshot_free(change->snapshot);
+	free(change);
 }
 
 int statics_replace(const struct static_config *config, uint32_t n)
 {
-	const struct snapshot *old = current;
-	struct snapshot *new = snapshot_create(config, n);
+	struct statics_change *change;
+	int error = statics_prepare(config, n, &change);
 
-	if (new == NULL) {
-		LOG(ERR, "no memory for %u static mappings", n);
-		return -ENOMEM;
-	}
-	flag_all(new);
-	__atomic_store_n(&current, new, __ATOMIC_RELEASE);
-	if (old != &nothing) {
-		/* the control thread may wait: workers report every loop */
-		rte_rcu_qsbr_synchronize(rcu, RTE_QSBR_THRID_INVALID);
-		unflag_others(old, new);
-		snapshot_free(old);
-	}
+	if (error != 0)
+		return error;
+	statics_mark(change, NULL);
+	statics_publish(change);
 	return 0;
 }
 

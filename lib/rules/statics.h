@@ -47,6 +47,16 @@ int statics_check(const struct static_config *config, uint32_t n, const struct p
 		  uint32_t pools_n, struct config_error *error);
 /* Replaces all. 0, or -ENOMEM with nothing changed. */
 int statics_replace(const struct static_config *config, uint32_t n);
+/*
+ * The same in steps, with the pools that change with them, or NULL: with those there are. Prepare:
+ * 0, or -ENOMEM; then, before those pools are there, mark what of their addresses is static, and
+ * publish; or abort.
+ */
+struct statics_change;
+int statics_prepare(const struct static_config *config, uint32_t n, struct statics_change **change);
+void statics_mark(const struct statics_change *change, const struct pools_change *pools);
+void statics_publish(struct statics_change *change);
+void statics_abort(struct statics_change *change);
 void statics_teardown(void);
 
 /* ---- any thread ---- */

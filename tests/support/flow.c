@@ -321,8 +321,10 @@ static void turn_until_quiet(bool control)
 
 		for (uint32_t i = 0; i < flow.workers; i++)
 			found |= turn(i);
-		if (control)
+		if (control) {
 			route_poll(flow.now_ms);
+			pools_drain();
+		}
 		quiet = found ? 0 : quiet + 1;
 	}
 	check_verdicts();
@@ -346,28 +348,14 @@ void flow_readers_online(void)
 		rte_rcu_qsbr_thread_online(rcu, i);
 }
 
-void flow_rules(const struct rule_config *rule, uint32_t n)
+struct pool_config flow_pool(const char *name, const char *addresses)
 {
-	uint32_t ended;
+	struct pool_config config = flow.pool, parsed = support_pool_config(name, addresses, "");
 
-	flow_readers_offline();
-	assert_int_equal(rules_replace(rule, n), 0);
-	flow_readers_online();
-	nat_recheck();
-	while (!nat_recheck_done(&ended))
-		turn_until_quiet(true);
-}
-
-void flow_statics(const struct static_config *config, uint32_t n)
-{
-	uint32_t ended;
-
-	flow_readers_offline();
-	assert_int_equal(statics_replace(config, n), 0);
-	flow_readers_online();
-	nat_recheck();
-	while (!nat_recheck_done(&ended))
-		turn_until_quiet(true);
+	config.name = parsed.name;
+	config.addresses = parsed.addresses;
+	config.excluded_addresses = parsed.excluded_addresses;
+	return config;
 }
 
 /* ---- packets ---- */
@@ -571,12 +559,13 @@ static void stop(void)
 int flow_teardown(void **state)
 {
 	struct pool_usage usage;
-	uint32_t left[5] = {0}, buffers;
+	uint32_t left[6] = {0}, buffers;
 	bool clean = true;
 
 	(void)state;
 	queue_clear(&flow.hoard);
 	let_everything_expire();
+	turn_until_quiet(true); /* what drained is let go of */
 	pool_usage(pool_get(0), &usage);
 	left[0] = flow_sessions();
 	left[1] = flow_mappings();
@@ -584,6 +573,7 @@ int flow_teardown(void **state)
 	left[3] = usage.blocks_taken + usage.blocks_resting;
 	for (uint32_t i = 0; i < flow.workers; i++)
 		left[4] += reclaim_count(nats[i]->reclaim);
+	left[5] = usage.addresses_draining;
 	stop();
 	buffers = rte_mempool_in_use_count(flow.test_buffers) +
 		  rte_mempool_in_use_count(flow.weir_buffers);
@@ -592,7 +582,7 @@ int flow_teardown(void **state)
 	if (clean && buffers == 0)
 		return 0;
 	print_error("left behind: %u sessions, %u mappings, %u subscribers, %u blocks, "
-		    "%u things to reclaim, %u packet buffers\n",
-		    left[0], left[1], left[2], left[3], left[4], buffers);
+		    "%u things to reclaim, %u addresses, %u packet buffers\n",
+		    left[0], left[1], left[2], left[3], left[4], left[5], buffers);
 	return -1;
 }

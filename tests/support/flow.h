@@ -75,6 +75,24 @@ struct rule_config;
 void flow_rules(const struct rule_config *rule, uint32_t n);
 struct static_config;
 void flow_statics(const struct static_config *config, uint32_t n);
+
+/* All of it at once. Without rules everybody is translated by the first pool. */
+struct flow_config {
+	const struct pool_config *pool;
+	uint32_t pools;
+	const struct rule_config *rule;
+	uint32_t rules;
+	const struct static_config *fixed;
+	uint32_t statics;
+};
+/* Until nothing is left on addresses that are no more; or only until the configuration has changed,
+ * before any home has looked at its sessions. */
+void flow_reload(const struct flow_config *config);
+void flow_reload_begin(const struct flow_config *config);
+/* The same with one pool, which is as flow_start() made it but for its addresses. */
+void flow_addresses(const char *addresses);
+struct pool_config flow_pool(const char *name, const char *addresses);
+
 /* What the control thread does beside them: it waits for RCU, whose readers must not be us. */
 void flow_readers_offline(void);
 void flow_readers_online(void);

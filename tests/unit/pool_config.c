@@ -269,6 +269,51 @@ static void pools_are_paged(void **state)
 	assert_null(run_show(json_pack("{s:s}", "from", "x"), false));
 }
 
+/* What of a pool that runs may not change is refused by its key; everything else may. */
+static void what_may_not_change_is_refused(void **state)
+{
+	static const struct {
+		uint32_t block_size, first, last;
+		uint32_t mapping_tcp, filtering_tcp;
+		bool overloading;
+		const char *key;
+	} row[] = {
+		{512, 1024, 65535, 0, 0, true, "pools[1].block-size"},
+		{1024, 2048, 65535, 0, 0, true, "pools[1].port-range"},
+		{1024, 1024, 65000, 0, 0, true, "pools[1].port-range"},
+		{1024, 1024, 65535, 0, 0, false, "pools[1].port-overloading"},
+		{1024, 1024, 65535, 1, 0, true, "pools[1].mapping"},
+		{1024, 1024, 65535, 0, 2, true, "pools[1].filtering"},
+		{1024, 1024, 65535, 0, 3, true, NULL}, /* said in another way */
+	};
+	struct pool_config before[] = {support_pool_config("a", "192.0.2.1", ""),
+				       support_pool_config("b", "192.0.2.2", "")};
+	struct config_error error;
+
+	(void)state;
+	before[0].mapping = before[0].filtering = ADDRESS_AND_PORT_DEPENDENT;
+	before[0].port_overloading = true;
+	for (size_t i = 0; i < RTE_DIM(row); i++) {
+		/* in another place, which does not matter */
+		struct pool_config after[] = {before[1], before[0]};
+
+		after[0].max_ports = 100;
+		after[0].filtering = ADDRESS_DEPENDENT;
+		after[1].block_size = row[i].block_size;
+		after[1].port_range = (struct config_range){row[i].first, row[i].last};
+		after[1].mapping_of[PORT_TCP] = row[i].mapping_tcp;
+		after[1].filtering_of[PORT_TCP] = row[i].filtering_tcp;
+		after[1].port_overloading = row[i].overloading;
+		assert_int_equal(pools_check_change(before, 2, after, 2, &error),
+				 row[i].key != NULL ? -EINVAL : 0);
+		assert_string_equal(error.path, row[i].key != NULL ? row[i].key : "");
+		after[1].name = after[0].name; /* one that there was not: anything */
+		assert_int_equal(pools_check_change(before, 1, after, 1, &error), 0);
+	}
+	support_pool_config_clean(&before[0]);
+	support_pool_config_clean(&before[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +322,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_exclusions_are_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(bad_numbers_are_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(bad_modes_are_refused, seed, stop),
+		cmocka_unit_test_setup_teardown(what_may_not_change_is_refused, seed, stop),
 		cmocka_unit_test_setup_teardown(pools_are_shown, seed, stop),
 		cmocka_unit_test_setup_teardown(pools_are_paged, seed, stop),
 	};

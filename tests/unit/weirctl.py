@@ -316,6 +316,9 @@ class Weirctl(unittest.TestCase):
 
     def test_reload(self):
         self.assertEqual(self.ok("reload"), "reloaded /etc/weir/weir.yaml\n")
+        self.weir.canned["/weir/reload"] = {"reloaded": "/etc/weir/weir.yaml", "ended": 1234}
+        self.assertEqual(self.ok("reload"),
+                         "reloaded /etc/weir/weir.yaml; 1,234 sessions ended\n")
 
     def test_refusal(self):
         self.weir.refusal = "weir.yaml:3: pools: overlap"
