@@ -75,6 +75,12 @@ static const struct field neighbour_fields[] = {
 	{"age", "CONFIRMED", LIST_SECONDS, false},
 };
 
+static const struct field static_fields[] = {
+	{"protocol", "PROTO", LIST_TEXT, false},    {"outside", "OUTSIDE", LIST_ENDPOINT, false},
+	{"inside", "INSIDE", LIST_ENDPOINT, false}, {"realm", "REALM", LIST_NUMBER, true},
+	{"weight", "WEIGHT", LIST_NUMBER, true},    {"pool", "POOL", LIST_TEXT, false},
+};
+
 static const struct field command_fields[] = {
 	{"path", "COMMAND", LIST_TEXT, false},
 	{"changes", "CHANGES", LIST_TEXT, false},
@@ -108,6 +114,13 @@ int show_neighbours(const struct command *command, int argc, char **argv)
 	if (argc > 0)
 		return too_many(command, argv);
 	return list_show(command, NULL, "neighbours", neighbour_fields, DIM(neighbour_fields));
+}
+
+int show_static(const struct command *command, int argc, char **argv)
+{
+	if (argc > 0)
+		return too_many(command, argv);
+	return list_show(command, NULL, "static", static_fields, DIM(static_fields));
 }
 
 int show_commands(const struct command *command, int argc, char **argv)

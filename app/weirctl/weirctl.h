@@ -58,6 +58,7 @@ int show_ports(const struct command *command, int argc, char **argv);
 int show_routes(const struct command *command, int argc, char **argv);
 int show_neighbours(const struct command *command, int argc, char **argv);
 int show_pools(const struct command *command, int argc, char **argv);
+int show_static(const struct command *command, int argc, char **argv);
 int show_timeouts(const struct command *command, int argc, char **argv);
 int show_config(const struct command *command, int argc, char **argv);
 int show_commands(const struct command *command, int argc, char **argv);

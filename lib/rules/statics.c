@@ -303,6 +303,11 @@ int statics_replace(const struct static_config *config, uint32_t n)
 	return 0;
 }
 
+const struct static_entry *static_at(uint32_t i)
+{
+	return i < current->n ? &current->by_outside[i] : NULL;
+}
+
 void statics_teardown(void)
 {
 	snapshot_free(current);

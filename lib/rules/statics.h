@@ -58,6 +58,8 @@ void statics_mark(const struct statics_change *change, const struct pools_change
 void statics_publish(struct statics_change *change);
 void statics_abort(struct statics_change *change);
 void statics_teardown(void);
+/* The i-th by public endpoint; NULL past the last. */
+const struct static_entry *static_at(uint32_t i);
 
 /* ---- any thread ---- */
 

@@ -18,6 +18,9 @@ asks() {
 	inside "$1" timeout 20 /usr/bin/python3 "$FUNCTIONAL/traffic.py" udp "$2" "$3" "$4" 5
 }
 
+expect_equal "both are listed" "udp 203.0.113.1:80 $SUB:8000, any 203.0.113.2:0 $SUB2:0" "$(show static \
+	'[.static[] | "\(.protocol) \(.outside):\(.outside_port) \(.inside):\(.inside_port)"] | join(", ")')"
+expect "for people, too" grep -q "udp *203.0.113.1:80 *$SUB:8000 *main" <<<"$(weirctl show static)"
 expect "the forwarded port answers" asks net $SERVER 203.0.113.1 80
 expect_not "a port that is not forwarded does not" asks net $SERVER 203.0.113.1 81
 expect "the whole address answers on the server's port" asks net $SERVER 203.0.113.2 8000

@@ -42,6 +42,11 @@ CANNED = {
                                "filtering": {"tcp": "address-dependent",
                                              "udp": "address-dependent",
                                              "icmp": "endpoint-independent"}}]},
+    "/weir/static": {"static": [
+        {"protocol": "tcp", "outside": "203.0.113.1", "outside_port": 443,
+         "inside": "100.64.0.5", "inside_port": 8443, "realm": 1, "weight": 1, "pool": "main"},
+        {"protocol": "any", "outside": "203.0.113.2", "outside_port": 0,
+         "inside": "100.64.0.6", "inside_port": 0, "realm": 1, "weight": 1, "pool": "main"}]},
     "/weir/why": {"refusals": [{"verdict": "PORT_LIMIT", "text": "as many ports in use as",
                                 "protocol": "tcp", "remote": "192.0.2.1", "remote_port": 443,
                                 "count": 1234, "first": 100, "last": 3, "realm": 1,
@@ -170,6 +175,14 @@ class Weirctl(unittest.TestCase):
                          r"1,234 +1m40s +3s +tcp +192\.0\.2\.1:443 +PORT_LIMIT +as many")
         self.wrong(2, "found 'here'", "why", "here")
         self.wrong(2, "it takes ADDRESS", "why")
+
+    # A forwarded port has its ports, a whole address none.
+    def test_static(self):
+        out = self.ok("show", "static")
+        self.assertRegex(out, r"tcp +203\.0\.113\.1:443 +100\.64\.0\.5:8443 +main\n")
+        self.assertRegex(out, r"any +203\.0\.113\.2 +100\.64\.0\.6 +main\n")
+        self.assertEqual(json.loads(self.ok("--json", "show", "static")),
+                         CANNED["/weir/static"])
 
     def test_pools(self):
         self.assertRegex(self.ok("show", "pools"), r"main +2 +12 +512 +252 +12 +51 +25\.0 %")
