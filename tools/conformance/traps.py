@@ -4,6 +4,7 @@
 Some have their tests elsewhere: ageing by a walk over the whole table (6) in tests/unit/wheel.c; an
 HA queue that drops without a counter (10) has no like here, but each of weir's queues has a verdict
 or a counter for what it drops; errors about what deserves none (21) in icmp_rules.py."""
+import copy
 import time
 
 from . import packets
@@ -241,6 +242,69 @@ def too_big_inside(t):
     t.check(t.error_about(sent, t.s1) is not None, "the subscriber gets nothing")
     t.fence(t.b1)
     t.equal(len(pool.take_all()), 0, "packets to the pool's address")
+
+
+def with_pool(t, **keys):
+    """The lab's config with other keys for the pool of the test, its name too."""
+    config, name = copy.deepcopy(t.lab.config), f"test{t.test.slot}-0"
+    for rule in config["rules"]:
+        if rule.get("pool") == name:
+            rule["pool"] = keys.get("name", name)
+    for pool in config["pools"]:
+        if pool["name"] == name:
+            pool.update(keys)
+    return config
+
+
+@req("1", "adding an address to a pool, or taking away an unused one, moves nobody",
+     lab="restarted", alone=True, pool={}, addresses=8)
+def address_added(t):
+    """Eight addresses: one without subscribers goes, two more come; and back again."""
+    hosts = [t.subscriber(n) for n in range(1, 6)]
+
+    def public():
+        return [t.out("udp", host, 5000, t.b1).source for host in hosts]
+
+    before = public()
+    used = {address for address, _ in before}
+    unused = next(address for address in t.pool if address not in used)
+    kept = [address for address in t.pool if address != unused]
+    t.lab.reload(with_pool(t, addresses=kept + ["192.0.2.240", "192.0.2.241"]))
+    try:
+        t.equal(public(), before, "public endpoints after the reload")
+        for host, (address, port) in zip(hosts, before):
+            t.check(t.reaches("udp", t.b1, 7, (address, port), host),
+                    f"nothing comes in by {address}:{port}")
+        again = [t.out("udp", host, 5001, t.b1).src for host in hosts]
+        t.equal(again, [address for address, _ in before], "addresses of new sessions")
+    finally:
+        t.lab.reload(t.lab.config)
+    t.equal(public(), before, "public endpoints after the way back")
+
+
+@req("9", "a configuration that is taken lets packets through; one that is not changes nothing",
+     lab="restarted", alone=True, pool={})
+def config_taken(t):
+    taken = ({"block-size": 1024}, {"address-pooling": "soft"}, {"port-parity": "yes"},
+             {"max-ports-per-subscriber": 2}, {"filtering": "address-and-port-dependent"},
+             {"mapping": "address-and-port-dependent"}, {"block-idle-timeout": 1},
+             {"timeouts": {"udp-stream": 5}}, {"addresses": ["192.0.2.242"]},
+             {"name": "another", "addresses": ["192.0.2.243"]})
+    try:
+        for i, keys in enumerate(taken):
+            t.lab.reload(with_pool(t, **keys))
+            for host in (t.s1, t.subscriber(2 + i)):
+                public = t.out("udp", host, 5000, t.b1).source
+                t.check(t.reaches("udp", t.b1, 7, public, host), f"no answer with {keys}")
+        before = t.weirctl("show", "config")
+        for keys in ({"block-size": 64}, {"port-range": "2048-4095"},
+                     {"port-range": "2048-4095", "addresses": ["192.0.2.244"]}):
+            t.lab.write(with_pool(t, name="another", **keys), f"{t.lab.folder}/weir.yaml")
+            code, _, said = t.lab.weirctl_says("reload")
+            t.check(code != 0 and list(keys)[0] in said, f"{keys} is taken: {said}")
+            t.equal(t.weirctl("show", "config"), before, f"the configuration after {keys}")
+    finally:
+        t.lab.reload(t.lab.config)
 
 
 @req("22", "the ports after a restart are others", lab="restarted", alone=True)
