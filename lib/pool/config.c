@@ -70,6 +70,7 @@ static const struct config_row rows[] = {
 	 .type = CONFIG_PREFIXES,
 	 .offset = offsetof(struct pool_config, inside),
 	 .preset = "",
+	 .reload = true,
 	 .help = "Of a deterministic pool: the subscribers' addresses, one block for each. What is "
 		 "appended here or to addresses moves nobody.",
 	 .rfc = "RFC 7422"},
@@ -420,7 +421,7 @@ int pools_check(const struct pool_config *config, uint32_t n, struct config_erro
 
 static int refuse_change(struct config_error *error, uint32_t i, const char *key)
 {
-	return refuse(
+	return pool_refuse(
 		error, i, key,
 		"what it is now: a change of this needs a restart, or a pool of another name");
 }
@@ -441,9 +442,10 @@ static int check_computed(const struct pool_config *before, const struct pool_co
 	else if (before->realm != after->realm)
 		bad = refuse_change(error, i, "realm");
 	else if (!deterministic_goes_on(was, will))
-		bad = refuse(error, i, "addresses",
-			     "and inside, what they are now with more appended: other changes move "
-			     "subscribers, which needs a restart, or a pool of another name");
+		bad = pool_refuse(
+			error, i, "addresses",
+			"and inside, what they are now with more appended: other changes move "
+			"subscribers, which needs a restart, or a pool of another name");
 	deterministic_destroy(was);
 	deterministic_destroy(will);
 	return bad;
