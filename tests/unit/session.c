@@ -235,6 +235,22 @@ static void a_room_keeps_the_record(void **state)
 	assert_null(session_new(sessions));
 }
 
+/* One that expires leaves the wheel before its readers. */
+static void an_expired_record_waits_for_readers(void **state)
+{
+	struct session *session = new_session(0, IPPROTO_ICMP);
+
+	(void)state;
+	session_take_room(session);
+	session->seen[0] = START;
+	assert_int_equal(session_publish(sessions, session, START), 0);
+	for (uint32_t now = START; is_found(0, IPPROTO_ICMP); now++)
+		sessions_expire(sessions, now);
+	assert_false(session_is_spare(session));
+	grace();
+	assert_true(session_is_spare(session));
+}
+
 /* A session ends when its time without a packet is over, not a second before. */
 static void expiry_to_the_second(void **state)
 {
@@ -401,6 +417,7 @@ int main(void)
 		TEST(rewrites),
 		TEST(memory_waits_for_readers),
 		TEST(a_room_keeps_the_record),
+		TEST(an_expired_record_waits_for_readers),
 		TEST(expiry_to_the_second),
 		TEST(a_stamp_is_enough),
 		TEST(tcp_sides),
