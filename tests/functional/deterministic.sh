@@ -73,8 +73,20 @@ start
 expect "after a restart lookup answers the same" knows_all
 expect_equal "and the server sees the same" "203.0.113.1 0" "$(seen 6000)"
 
+sed -i 's/100.64.0.8-100.64.0.10/&, 100.64.0.11/' "$CONFIG"
+expect "a reload appends a subscriber" weirctl reload
+expect_equal "lookup knows it" "203.0.113.1 1088-1151 $SUB2" "$(lookup "$SUB2" 5000 udp)"
+expect "and it is translated" ping_all sub -c 1 -I $SUB2 $SERVER
+expect_equal "nobody has moved" "203.0.113.1 0" "$(seen 6000)"
+cp "$CONFIG" "$RUN_DIR/good.yaml"
+sed -i 's/100.64.0.8-100.64.0.10, 100.64.0.11/100.64.0.11, 100.64.0.8-100.64.0.10/' "$CONFIG"
+expect "a reload that would move subscribers is refused" \
+	says 'pools\[0\].*move subscribers' not weirctl reload
+expect_equal "and changes nothing" "203.0.113.1 0" "$(seen 6002)"
+cp "$RUN_DIR/good.yaml" "$CONFIG"
+
 expect "too many subscribers are refused with what would fit" \
-	refuses 's/100.64.0.8-/100.64.0.0\/24, 100.65.0.8-/;s/-100.64.0.10/-100.65.0.10/' \
+	refuses 's/100.64.0.8-/100.64.0.0\/24, 100.65.0.8-/;s/-100.64.0.10, 100.64.0.11/-100.65.0.10/' \
 	'pools\[0\].inside: found "259 subscribers", want at most 32, .* 130 addresses'
 expect "a whole address of a subscriber's is not mapped statically" \
 	refuses '$a static: [{outside: 203.0.113.1, inside: 100.64.0.77}]' \
