@@ -4,10 +4,12 @@
  * of three tables, the subscriber, its block and bitmap, a free record. One after the other they
  * cost more than all that is computed. So before the first packets of a burst are admitted, what
  * they will most likely touch is asked for, of all at once, in rounds: each follows what the one
- * before has brought. The public port is foreseen too, by the random number that will choose it. A
- * wrong guess costs time and nothing else.
+ * before has brought, and the burst's plain packets are dealt with in between. The public port is
+ * foreseen too, by the random number that will choose it. A wrong guess costs time and nothing
+ * else.
  */
 #include <rte_branch_prediction.h>
+#include <rte_malloc.h>
 
 #include "nat.h"
 #include "rules.h"
@@ -20,12 +22,24 @@ struct view {
 	struct block *block;
 };
 
-/* Packets whose mapping and subscriber are worth a look: their number. */
-static uint32_t begin(const struct nat *nat, struct packet *const p[], uint32_t n,
-		      struct view view[])
-{
-	uint32_t kept = 0;
+/* What is under way for one burst. */
+struct foresight {
+	uint32_t n, round;
+	struct view view[FORESEE_MAX];
+};
 
+struct foresight *foresight_create(int socket)
+{
+	return rte_zmalloc_socket("foresight", sizeof(struct foresight), RTE_CACHE_LINE_SIZE,
+				  socket);
+}
+
+void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n)
+{
+	struct foresight *f = nat->foresight;
+
+	f->n = 0;
+	f->round = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct tuple inside = mapping_key(&p[i]->tuple, ENDPOINT_INDEPENDENT), key;
 		struct pool *pool;
@@ -33,30 +47,34 @@ static uint32_t begin(const struct nat *nat, struct packet *const p[], uint32_t 
 		if (rules_decide(&p[i]->tuple, &pool) != RULE_PERMIT)
 			continue;
 		key = subscriber_key(&p[i]->tuple, pool);
-		view[kept] = (struct view){.p = p[i], .hash = tuple_hash(&key)};
-		table_prefetch(nat->subscriber_table, view[kept].hash);
+		f->view[f->n] = (struct view){.p = p[i], .hash = tuple_hash(&key)};
+		table_prefetch(nat->subscriber_table, f->view[f->n].hash);
 		table_prefetch(nat->mapping_table, tuple_hash(&inside));
-		session_prefetch(nat->sessions, kept);
-		kept++;
+		session_prefetch(nat->sessions, f->n);
+		f->n++;
 	}
-	return kept;
 }
 
-static void look_at_subscribers(const struct nat *nat, struct view view[], uint32_t n)
+static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t value = table_guess(nat->subscriber_table, view[i].hash);
+	for (uint32_t i = 0; i < f->n; i++) {
+		struct view *view = &f->view[i];
 
-		view[i].subscriber = slab_at(nat->subscribers, value);
-		if (view[i].subscriber == NULL)
+		view->subscriber =
+			slab_at(nat->subscribers, table_guess(nat->subscriber_table, view->hash));
+		if (view->subscriber == NULL)
 			continue;
-		rte_prefetch0(view[i].subscriber);
-		rte_prefetch0((const char *)view[i].subscriber + RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(view->subscriber);
+		rte_prefetch0((const char *)view->subscriber + RTE_CACHE_LINE_SIZE);
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (view[i].subscriber != NULL)
-			view[i].block = view[i].subscriber->blocks;
-		rte_prefetch0(view[i].block);
+}
+
+static void look_for_blocks(struct foresight *f)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		if (f->view[i].subscriber != NULL)
+			f->view[i].block = f->view[i].subscriber->blocks;
+		rte_prefetch0(f->view[i].block);
 	}
 }
 
@@ -81,19 +99,32 @@ static void look_at_outside(const struct nat *nat, const struct view *view, stru
 	table_prefetch(nat->mapping_table, tuple_hash(&outside));
 }
 
-void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n)
+void nat_foresee_next(struct nat *nat)
 {
 	struct random random = nat->random; /* the same numbers, not yet given */
-	struct view view[FORESEE_MAX];
+	struct foresight *f = nat->foresight;
 
-	n = begin(nat, p, n, view);
-	look_at_subscribers(nat, view, n);
-	for (uint32_t i = 0; i < n; i++)
-		if (view[i].block != NULL)
-			block_prefetch(view[i].block, protocol_of(&view[i]));
-	for (uint32_t i = 0; i < n; i++)
-		if (view[i].block != NULL)
-			look_at_outside(nat, &view[i], &random);
+	switch (f->round++) {
+	case 0:
+		return look_for_subscribers(nat, f);
+	case 1:
+		return look_for_blocks(f);
+	case 2:
+		for (uint32_t i = 0; i < f->n; i++)
+			if (f->view[i].block != NULL)
+				block_prefetch(f->view[i].block, protocol_of(&f->view[i]));
+		return;
+	case 3:
+		for (uint32_t i = 0; i < f->n; i++)
+			if (f->view[i].block != NULL)
+				look_at_outside(nat, &f->view[i], &random);
+		f->n = 0;
+	}
+}
+
+bool nat_foresees(const struct nat *nat)
+{
+	return nat->foresight->n != 0;
 }
 
 void nat_foresee_end(void *context, const struct session *session)

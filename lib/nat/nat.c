@@ -104,12 +104,13 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 						     slab_at(nat->subscribers, 0), socket);
 	nat->idle = wheel_create(subscribers, 0, socket);
 	nat->algs = algs_create(socket);
+	nat->foresight = foresight_create(socket);
 	nat->refused = refused_create(socket);
 	if (nat->reclaim == NULL || nat->sessions == NULL || nat->mapping_table == NULL ||
 	    nat->subscriber_table == NULL || nat->subscribers == NULL ||
 	    (nat->remotes == NULL && pools_filter_by(ADDRESS_DEPENDENT)) || nat->idle == NULL ||
-	    nat->refused == NULL || nat->algs == NULL || withdraw_setup(nat, socket) != 0 ||
-	    random_init(&nat->random) != 0) {
+	    nat->refused == NULL || nat->algs == NULL || nat->foresight == NULL ||
+	    withdraw_setup(nat, socket) != 0 || random_init(&nat->random) != 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
@@ -128,6 +129,7 @@ void nat_destroy(struct nat *nat)
 	slab_destroy(nat->subscribers);
 	wheel_destroy(nat->idle);
 	algs_destroy(nat->algs);
+	rte_free(nat->foresight);
 	refused_destroy(nat->refused);
 	withdraw_teardown(nat);
 	rte_free(nat);

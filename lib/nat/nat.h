@@ -81,7 +81,8 @@ struct nat {
 	uint32_t recheck_for, recheck_next, recheck_done; /* the last: atomic */
 	uint64_t now_ms;                                  /* the time of this loop */
 	struct algs *algs;
-	struct rte_ring *withdrawn; /* tuples of sessions to end, from any worker */
+	struct foresight *foresight; /* foresee.c */
+	struct rte_ring *withdrawn;  /* tuples of sessions to end, from any worker */
 	struct random random;
 } __rte_cache_aligned;
 
@@ -143,11 +144,15 @@ rte_be32_t nat_inside_of(struct nat *nat, const struct tuple *tuple, uint32_t *r
 enum verdict nat_admit(struct nat *nat, struct packet *p);
 
 /*
- * Before nat_admit() of several first packets from the inside (at most FORESEE_MAX): what they will
- * touch is on its way from memory when they come.
+ * Before nat_admit() of first packets from the inside (at most FORESEE_MAX): what they will touch
+ * is on its way from memory when they come. Begins, and forgets what was begun before; then
+ * nat_foresee_next() goes a round further, best after some other work, until nat_foresees() says
+ * that there is none left. The packets stay where they are meanwhile.
  */
 #define FORESEE_MAX 32u
-void nat_foresee(const struct nat *nat, struct packet *const p[], uint32_t n);
+void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n);
+void nat_foresee_next(struct nat *nat);
+bool nat_foresees(const struct nat *nat);
 
 /* The same of a ping from one subscriber's public address to that of another, which it names by
  * this public identifier. It has no session. */
@@ -165,7 +170,9 @@ void nat_poll(struct nat *nat, uint64_t now_ms);
 /* Control thread: takes over what a reload may change. */
 void limits_reload(const struct limits_config *config);
 
-/* Before a session ends: likewise. */
+/* foresee.c */
+struct foresight *foresight_create(int socket);
+/* Before a session ends: what that touches is asked for. */
 void nat_foresee_end(void *nat, const struct session *session);
 
 /* ---- subscriber.c, mapping.c, port.c, limits.c, remotes.c: used inside nat only ---- */

@@ -13,20 +13,39 @@ static void keep_nexthop(const struct burst *burst, struct packet *p, uint32_t g
 	session->generation[p->direction] = generation;
 }
 
-/* Several first packets of `odd`: what they will touch is asked for before any is admitted. */
-static void foresee(struct pipeline *pipeline, const uint8_t odd[], uint32_t odd_n)
+/* Begins with the first packets of the odd ones from `from` on, FORESEE_MAX at most. */
+static void foresee(struct pipeline *pipeline, uint32_t from)
 {
+	struct burst *burst = &pipeline->burst;
 	struct packet *first[FORESEE_MAX];
-	uint32_t n = 0;
+	uint32_t n = 0, i;
 
-	for (uint32_t i = 0; i < odd_n; i++) {
-		struct packet *p = &pipeline->burst.packet[odd[i]];
+	for (i = from; i < burst->odd_n && n < FORESEE_MAX; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
 
 		if (p->kind == PACKET_QUERY && p->session == NULL && from_inside(p))
 			first[n++] = p;
 	}
-	if (n > 1)
-		nat_foresee(pipeline->config.nat, first, n);
+	burst->foreseen = i;
+	nat_foresee(pipeline->config.nat, first, n);
+}
+
+/* Beside step 2: what first packets will touch is asked for; it comes while plain ones are sent. */
+void step_foresee(struct pipeline *pipeline)
+{
+	foresee(pipeline, 0);
+}
+
+void foresee_next(struct pipeline *pipeline)
+{
+	if (unlikely(nat_foresees(pipeline->config.nat)))
+		nat_foresee_next(pipeline->config.nat);
+}
+
+static void foresee_rest(struct pipeline *pipeline)
+{
+	while (nat_foresees(pipeline->config.nat))
+		nat_foresee_next(pipeline->config.nat);
 }
 
 static void admit(struct pipeline *pipeline, struct packet *p)
@@ -48,9 +67,12 @@ void step_admit(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
 
+	foresee_rest(pipeline);
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		if (i % FORESEE_MAX == 0)
-			foresee(pipeline, &burst->odd[i], RTE_MIN(burst->odd_n - i, FORESEE_MAX));
+		if (i == burst->foreseen) {
+			foresee(pipeline, i);
+			foresee_rest(pipeline);
+		}
 		admit(pipeline, &burst->packet[burst->odd[i]]);
 	}
 }

@@ -25,6 +25,7 @@ struct out {
 struct burst {
 	uint32_t n;
 	uint32_t plain_n, odd_n;
+	uint32_t foreseen;    /* of the odd ones, as far as nat_foresee() has looked */
 	uint32_t fragments_n; /* before find: they are on the plain list behind all others */
 	uint8_t plain[BURST_MAX], odd[BURST_MAX];
 	struct packet packet[BURST_MAX];
@@ -86,6 +87,9 @@ static inline struct route_target *route_target_of(struct burst *burst, const st
 void step_parse(struct pipeline *pipeline);
 void step_fragment(struct pipeline *pipeline);
 void step_find(struct pipeline *pipeline);
+void step_foresee(struct pipeline *pipeline);
+void step_track_plain(struct pipeline *pipeline);
+void step_translate_plain(struct pipeline *pipeline);
 void step_hairpin(struct pipeline *pipeline);
 void step_route(struct pipeline *pipeline);
 void step_hold(struct pipeline *pipeline);
@@ -97,6 +101,9 @@ void step_answer(struct pipeline *pipeline);
 void step_transmit(struct pipeline *pipeline);
 
 /* ---- shared by steps ---- */
+
+/* A round further in what step_foresee() began: where other work was done meanwhile. */
+void foresee_next(struct pipeline *pipeline);
 
 /* The steps, all of them, for n packets. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);

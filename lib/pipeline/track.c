@@ -45,7 +45,7 @@ void track_first_half(struct pipeline *pipeline, struct packet *p)
  * Step 6: TCP state, time stamps, counters. ICMP errors neither refresh nor end anything
  * (RFC 5508 REQ-6, RFC 5382 REQ-10).
  */
-void step_track(struct pipeline *pipeline)
+void step_track_plain(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
 	uint32_t kept = 0;
@@ -59,6 +59,13 @@ void step_track(struct pipeline *pipeline)
 			burst_add_odd(burst, p);
 	}
 	burst->plain_n = kept;
+	foresee_next(pipeline);
+}
+
+void step_track(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
 	for (uint32_t i = 0; i < burst->odd_n; i++) {
 		struct packet *p = &burst->packet[burst->odd[i]];
 		struct session *second = second_half(burst, p);

@@ -234,7 +234,7 @@ static inline void translate_plain(struct pipeline *pipeline, const struct packe
 }
 
 /* Step 7: the only one that writes a packet's bytes. What was not refused by now is sent. */
-void step_translate(struct pipeline *pipeline)
+void step_translate_plain(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
 	uint8_t list[2][BURST_MAX]; /* without and with a new identification: no branch a packet */
@@ -247,8 +247,16 @@ void step_translate(struct pipeline *pipeline)
 	}
 	for (uint32_t i = 0; i < n[0]; i++)
 		translate_plain(pipeline, &burst->packet[list[0][i]], false);
+	foresee_next(pipeline);
 	for (uint32_t i = 0; i < n[1]; i++)
 		translate_plain(pipeline, &burst->packet[list[1][i]], true);
+	foresee_next(pipeline);
+}
+
+void step_translate(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
 	for (uint32_t i = 0; i < burst->odd_n; i++)
 		translate_odd(pipeline, &burst->packet[burst->odd[i]]);
 }

@@ -82,12 +82,21 @@ static const struct {
 	const char *name;
 	void (*run)(struct pipeline *pipeline);
 } steps[] = {
-	{"parse", step_parse},   {"fragment", step_fragment},
-	{"find", step_find},     {"hairpin", step_hairpin},
-	{"route", step_route},   {"hold", step_hold},
-	{"admit", step_admit},   {"fragment pass", step_fragment_pass},
-	{"track", step_track},   {"translate", step_translate},
-	{"answer", step_answer}, {"transmit", step_transmit},
+	{"parse", step_parse},
+	{"fragment", step_fragment},
+	{"find", step_find},
+	{"foresee", step_foresee},
+	{"track", step_track_plain},
+	{"translate", step_translate_plain},
+	{"hairpin", step_hairpin},
+	{"route", step_route},
+	{"hold", step_hold},
+	{"admit", step_admit},
+	{"fragment pass", step_fragment_pass},
+	{"track odd", step_track},
+	{"translate odd", step_translate},
+	{"answer", step_answer},
+	{"transmit", step_transmit},
 };
 
 #define STEPS RTE_DIM(steps)
