@@ -152,7 +152,8 @@ static int add_key(struct nat *nat, struct mapping *mapping, enum side side)
 	return table_add(nat->mapping_table, tuple_hash(&key), value_of(nat, mapping, side));
 }
 
-static void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
+/* Inline: of each side only what its key is made of is computed. */
+static __rte_always_inline void remove_key(struct nat *nat, struct mapping *mapping, enum side side)
 {
 	struct tuple key = key_of(mapping, side);
 
