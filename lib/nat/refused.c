@@ -31,8 +31,9 @@ struct event {
 	rte_be32_t address;
 	uint32_t realm;
 	uint32_t count;
+	/* its name, cut if need be: the pool may go before it is read; or "" */
+	char pool[64] __rte_aligned(4); /* as rte_jhash() reads it */
 	uint8_t verdict, protocol;
-	char pool[64]; /* its name, cut if need be: the pool may go before it is read; or "" */
 };
 
 struct refused {
