@@ -7,8 +7,8 @@
 #include "table.h"
 
 /* Of a bucket's ten entries, so many are planned for. */
-#define PLANNED_NUMERATOR   47
-#define PLANNED_DENOMINATOR 5
+#define PLANNED_NUMERATOR   19
+#define PLANNED_DENOMINATOR 2
 #define BUCKETS_MIN         8
 
 /* Buckets that are looked at for room before the table counts as full. */

@@ -19,7 +19,7 @@
  * A cuckoo hash table from tuples to 31-bit values (a record's index, and what the owner likes in
  * bit 0). It holds no keys: an entry is a value beside 16 bits of the key's hash, and the key is
  * compared where it lies, in the record, which the caller is about to read anyway. So a bucket of
- * ten entries is one cache line, a look-up touches that and the record, and a table costs 6.8 bytes
+ * ten entries is one cache line, a look-up touches that and the record, and a table costs 6.7 bytes
  * a key. (rte_hash, which this stands in for, has a bucket, a key store and the record to touch,
  * and 44 to 48 bytes a key: tests/bench/README.md.)
  *
