@@ -83,6 +83,13 @@ static enum port_protocol protocol_of(const struct view *view)
 	return nat_port_protocol(tuple_proto(&view->p->tuple));
 }
 
+static void look_for_ports(const struct foresight *f)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->view[i].block != NULL)
+			block_prefetch(f->view[i].block, protocol_of(&f->view[i]));
+}
+
 /* The session's reply and the mapping's outside key, with the port that will be chosen. */
 static void look_at_outside(const struct nat *nat, const struct view *view, struct random *random)
 {
@@ -99,9 +106,17 @@ static void look_at_outside(const struct nat *nat, const struct view *view, stru
 	table_prefetch(nat->mapping_table, tuple_hash(&outside));
 }
 
-void nat_foresee_next(struct nat *nat)
+static void look_at_outsides(const struct nat *nat, const struct foresight *f)
 {
 	struct random random = nat->random; /* the same numbers, not yet given */
+
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->view[i].block != NULL)
+			look_at_outside(nat, &f->view[i], &random);
+}
+
+void nat_foresee_next(struct nat *nat)
+{
 	struct foresight *f = nat->foresight;
 
 	switch (f->round++) {
@@ -110,14 +125,9 @@ void nat_foresee_next(struct nat *nat)
 	case 1:
 		return look_for_blocks(f);
 	case 2:
-		for (uint32_t i = 0; i < f->n; i++)
-			if (f->view[i].block != NULL)
-				block_prefetch(f->view[i].block, protocol_of(&f->view[i]));
-		return;
-	case 3:
-		for (uint32_t i = 0; i < f->n; i++)
-			if (f->view[i].block != NULL)
-				look_at_outside(nat, &f->view[i], &random);
+		return look_for_ports(f);
+	default:
+		look_at_outsides(nat, f);
 		f->n = 0;
 	}
 }

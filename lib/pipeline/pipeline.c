@@ -57,7 +57,7 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms)
 	fragment_release(pipeline);
 }
 
-/* The walk. Down, no coming back; steps up to track write no byte of a packet. */
+/* The walk. Down, no coming back; before translate no step writes a byte of a packet. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
 {
 	struct burst *burst = &pipeline->burst;
