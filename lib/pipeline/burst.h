@@ -18,6 +18,7 @@
 
 struct out {
 	uint32_t n;
+	bool others; /* than VERDICT_TRANSLATED are among them */
 	struct rte_mbuf *frame[TX_ROOM];
 	uint8_t verdict[TX_ROOM]; /* VERDICT_COUNT: not a received packet, or already counted */
 } __rte_cache_aligned;
@@ -124,6 +125,7 @@ static inline void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *fr
 
 	out->frame[out->n] = frame;
 	out->verdict[out->n] = verdict;
+	out->others |= verdict != VERDICT_TRANSLATED;
 	pipeline->out_ports |= 1u << port;
 	if (unlikely(++out->n == TX_ROOM))
 		transmit_flush(pipeline, port);

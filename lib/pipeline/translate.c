@@ -237,19 +237,22 @@ static inline void translate_plain(struct pipeline *pipeline, const struct packe
 void step_translate_plain(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	uint8_t list[2][BURST_MAX]; /* without and with a new identification: no branch a packet */
-	uint32_t n[2] = {0};
+	/* those that keep their identification, those that need another: no branch a packet */
+	uint8_t keep[BURST_MAX], need[BURST_MAX];
+	uint32_t keep_n = 0, need_n = 0;
 
 	for (uint32_t i = 0; i < burst->plain_n; i++) {
 		bool ident = needs_ident(&burst->packet[burst->plain[i]]);
 
-		list[ident][n[ident]++] = burst->plain[i];
+		keep[keep_n] = need[need_n] = burst->plain[i];
+		keep_n += !ident;
+		need_n += ident;
 	}
-	for (uint32_t i = 0; i < n[0]; i++)
-		translate_plain(pipeline, &burst->packet[list[0][i]], false);
+	for (uint32_t i = 0; i < keep_n; i++)
+		translate_plain(pipeline, &burst->packet[keep[i]], false);
 	foresee_next(pipeline);
-	for (uint32_t i = 0; i < n[1]; i++)
-		translate_plain(pipeline, &burst->packet[list[1][i]], true);
+	for (uint32_t i = 0; i < need_n; i++)
+		translate_plain(pipeline, &burst->packet[need[i]], true);
 	foresee_next(pipeline);
 }
 

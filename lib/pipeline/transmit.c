@@ -10,14 +10,18 @@ void transmit_flush(struct pipeline *pipeline, uint16_t port)
 	sent = pipeline->config.transmit(pipeline->config.context, port, out->frame,
 					 (uint16_t)out->n);
 	stats->sent += sent;
-	for (uint32_t i = 0; i < sent; i++)
-		stats->verdict[out->verdict[i]]++;
+	if (likely(!out->others))
+		stats->verdict[VERDICT_TRANSLATED] += sent;
+	else
+		for (uint32_t i = 0; i < sent; i++)
+			stats->verdict[out->verdict[i]]++;
 	for (uint32_t i = sent; i < out->n; i++) {
 		stats->verdict[out->verdict[i] == VERDICT_COUNT ? VERDICT_COUNT
 								: VERDICT_TX_FULL]++;
 		rte_pktmbuf_free(out->frame[i]);
 	}
 	out->n = 0;
+	out->others = false;
 }
 
 void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t nexthop,
