@@ -167,7 +167,7 @@ static inline struct session *session_find(const struct sessions *sessions,
 static inline struct rewrite session_rewrite(const struct session *session, uint32_t direction)
 {
 	const struct tuple *other = &session->tuple[direction ^ 1];
-	uint16_t flip = (uint16_t) - (int)direction; /* all ones: the way back negates */
+	uint32_t flip = -direction & 0xffff; /* all ones: the way back negates */
 	struct rewrite rw = {
 		.l3_delta = session->l3_delta ^ flip,
 		.l4_delta = session->l4_delta ^ flip,

@@ -11,7 +11,7 @@
 /*
  * Internet checksums by deltas, RFC 1624. A delta is the one's complement sum of "- old + new" of
  * the bytes that change; all sums here are of 16-bit words in network order as they lie in memory,
- * so no bytes are swapped.
+ * so no bytes are swapped. "- old" is 0xffff - old.
  */
 
 static inline uint16_t checksum_fold(uint64_t sum)
@@ -24,19 +24,19 @@ static inline uint16_t checksum_fold(uint64_t sum)
 
 static inline uint64_t checksum_delta16(uint16_t old, uint16_t new)
 {
-	return (uint64_t)(uint16_t)~old + new;
+	return (uint64_t)new + 0xffff - old;
 }
 
 static inline uint64_t checksum_delta32(uint32_t old, uint32_t new)
 {
-	return (uint64_t)(uint32_t)~old + new;
+	return (uint64_t)new + UINT32_MAX - old;
 }
 
 /* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. The delta may be the sum
  * of several. */
 static inline uint16_t checksum_apply(uint16_t field, uint32_t delta)
 {
-	uint32_t sum = (uint16_t)~field + delta;
+	uint32_t sum = delta + 0xffff - field;
 
 	return (uint16_t) ~((sum + (sum << 16 | sum >> 16)) >> 16);
 }

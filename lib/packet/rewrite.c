@@ -20,13 +20,13 @@ uint16_t rewrite_l4_delta(const struct tuple *from, const struct tuple *to)
 
 /* UDP-Lite (RFC 3828 section 3.1) and DCCP (RFC 4340 section 9.1): it lies where UDP's does, in the
  * first fragment alone. */
-void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, const struct rewrite *rw)
+void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, uint32_t l4_delta)
 {
 	struct rte_udp_hdr *header = l4;
 
 	if (packet_covers_addresses(ip->next_proto_id) &&
 	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) == 0)
-		header->dgram_cksum = checksum_apply_nonzero(header->dgram_cksum, rw->l4_delta);
+		header->dgram_cksum = checksum_apply_nonzero(header->dgram_cksum, l4_delta);
 }
 
 void rewrite_fragment(const struct packet *p, const struct rewrite *rw)

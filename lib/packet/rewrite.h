@@ -20,8 +20,8 @@
 struct rewrite {
 	rte_be32_t src, dst;
 	rte_be16_t sport, dport;
-	uint16_t l3_delta; /* of the addresses: the IP header's checksum */
-	uint16_t l4_delta; /* as the transport checksum counts: addresses and ports; ICMP:
+	uint32_t l3_delta; /* of the IP header's checksum: a sum of deltas */
+	uint32_t l4_delta; /* of the transport checksum, likewise: addresses and ports; ICMP:
 			      identifier */
 };
 
@@ -38,8 +38,8 @@ static inline void rewrite_headers(struct rte_ipv4_hdr *ip, uint8_t *l4, uint8_t
 /* The same for a fragment but the first (PACKET_LATER): the IP header. */
 void rewrite_fragment(const struct packet *p, const struct rewrite *rw);
 
-/* Writes another IP identification; the delta for the header's checksum. */
-static inline uint16_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident);
+/* Writes another IP identification; the delta for the header's checksum, not folded. */
+static inline uint32_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident);
 
 /*
  * Writes a PACKET_ERROR: the quoted packet by `quoted`, the outer addresses, the checksums, and
@@ -88,7 +88,7 @@ static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite 
 }
 
 /* A protocol without ports: its checksum, if that covers the addresses. */
-void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, const struct rewrite *rw);
+void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, uint32_t l4_delta);
 
 /* `length` transport bytes are there, 8 at the least. TCP and UDP take the same branches, as they
  * come in no order. */
@@ -104,7 +104,7 @@ static inline void rewrite_transport(uint8_t protocol, const struct rte_ipv4_hdr
 		if (protocol == IPPROTO_ICMP)
 			rewrite_icmp((struct rte_icmp_hdr *)l4, rw);
 		else
-			rewrite_covered(ip, l4, rw);
+			rewrite_covered(ip, l4, rw->l4_delta);
 		return;
 	}
 	memcpy(l4, &rw->sport, sizeof(rw->sport) + sizeof(rw->dport));
@@ -133,12 +133,12 @@ static inline void rewrite_packet(const struct packet *p, const struct rewrite *
 			tuple_proto(&p->tuple), rw);
 }
 
-static inline uint16_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident)
+static inline uint32_t rewrite_ident(struct rte_ipv4_hdr *ip, rte_be16_t ident)
 {
 	uint16_t old = ip->packet_id;
 
 	ip->packet_id = ident;
-	return checksum_fold(checksum_delta16(old, ident));
+	return (uint32_t)checksum_delta16(old, ident);
 }
 
 #endif

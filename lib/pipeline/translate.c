@@ -40,17 +40,12 @@ static inline bool needs_ident(const struct packet *p)
 
 /* Another identification, if the packet's source changes: what keeps its own (RFC 6888 REQ-6) keeps
  * its identification too. The delta for the header's checksum. */
-static inline uint16_t new_ident(struct pipeline *pipeline, struct rte_ipv4_hdr *ip,
+static inline uint32_t new_ident(struct pipeline *pipeline, struct rte_ipv4_hdr *ip,
 				 uint8_t protocol, rte_be32_t src, rte_be32_t dst)
 {
 	if (unlikely(src == ip->src_addr))
 		return 0;
 	return rewrite_ident(ip, ident_next(&pipeline->ident, src, dst, protocol));
-}
-
-static inline void add_delta(struct rewrite *rw, uint16_t delta)
-{
-	rw->l3_delta = checksum_fold((uint64_t)rw->l3_delta + delta);
 }
 
 /* What the packet of two sessions becomes: the source of the one, the destination of the other. */
@@ -64,8 +59,8 @@ static struct rewrite hairpin_rewrite(const struct session *session, const struc
 		.dst = destination.dst,
 		.sport = source.sport,
 		.dport = destination.dport,
-		.l3_delta = checksum_fold((uint64_t)source.l3_delta + destination.l3_delta),
-		.l4_delta = checksum_fold((uint64_t)source.l4_delta + destination.l4_delta),
+		.l3_delta = source.l3_delta + destination.l3_delta,
+		.l4_delta = source.l4_delta + destination.l4_delta,
 	};
 }
 
@@ -175,11 +170,11 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 	if (unlikely(p->session->flags & SESSION_ALG))
 		translate_alg(pipeline, p);
 	if (p->flags & PACKET_FRAGMENT_ANY)
-		add_delta(&rw, rewrite_ident(packet_ip(p),
-					     pipeline->burst.ident[p - pipeline->burst.packet]));
+		rw.l3_delta += rewrite_ident(packet_ip(p),
+					     pipeline->burst.ident[p - pipeline->burst.packet]);
 	else if (needs_ident(p))
-		add_delta(&rw, new_ident(pipeline, packet_ip(p), tuple_proto(&p->tuple), rw.src,
-					 rw.dst));
+		rw.l3_delta += new_ident(pipeline, packet_ip(p), tuple_proto(&p->tuple), rw.src,
+					 rw.dst);
 	clamp_mss(p);
 	if (p->flags & PACKET_LATER)
 		rewrite_fragment(p, &rw);
@@ -227,7 +222,7 @@ static inline void translate_plain(struct pipeline *pipeline, const struct packe
 
 	write_link_header(ether, nexthop);
 	if (with_ident)
-		add_delta(&rw, new_ident(pipeline, ip, protocol, rw.src, rw.dst));
+		rw.l3_delta += new_ident(pipeline, ip, protocol, rw.src, rw.dst);
 	rewrite_headers(ip, l4, protocol, &rw);
 	trim(frame, length);
 	transmit_frame(pipeline, frame, port, VERDICT_TRANSLATED);
