@@ -24,12 +24,12 @@ static inline uint16_t checksum_fold(uint64_t sum)
 
 static inline uint64_t checksum_delta16(uint16_t old, uint16_t new)
 {
-	return (uint64_t)new + 0xffff - old;
+	return (uint64_t) new + 0xffff - old;
 }
 
 static inline uint64_t checksum_delta32(uint32_t old, uint32_t new)
 {
-	return (uint64_t)new + UINT32_MAX - old;
+	return (uint64_t) new + UINT32_MAX - old;
 }
 
 /* The checksum field after a change: ~(~old + delta), RFC 1624 equation 3. The delta may be the sum
@@ -54,7 +54,25 @@ static inline uint16_t checksum_apply_nonzero(uint16_t field, uint32_t delta)
 
 /* The one's complement sum of `length` bytes, not complemented. Odd lengths count as zero-padded.
  */
-uint64_t checksum_sum(const void *data, size_t length);
+static inline uint64_t checksum_sum(const void *data, size_t length)
+{
+	const uint8_t *bytes = data;
+	uint64_t sum = 0;
+
+	for (; length >= 4; length -= 4, bytes += 4) {
+		uint32_t word;
+
+		memcpy(&word, bytes, sizeof(word));
+		sum += word;
+	}
+	if (length > 0) {
+		uint32_t word = 0;
+
+		memcpy(&word, bytes, length);
+		sum += word;
+	}
+	return sum;
+}
 
 /*
  * Whether `length` bytes of a packet from `offset` on are there and add up, their checksum field

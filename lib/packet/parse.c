@@ -11,32 +11,32 @@
 #include "checksum.h"
 #include "packet.h"
 
+#define L3 RTE_ETHER_HDR_LEN /* where the IP header is */
+
 #define IP_OPTION_END           0
 #define IP_OPTION_NOP           1
 #define IP_OPTION_LOOSE_SOURCE  131
 #define IP_OPTION_STRICT_SOURCE 137
 
+/* By an address' first octet: not 0/8, 127/8, 224/4, 240/4, 255.255.255.255 */
+static const bool host_octet[256] = {[1 ... 126] = true, [128 ... 223] = true};
+
 bool packet_is_host(rte_be32_t source)
 {
-	uint8_t first = *(const uint8_t *)&source;
-
-	/* not 0/8, 127/8, 224/4, 240/4, 255.255.255.255 */
-	return (uint8_t)(first - 1) < 223 && first != 127;
+	return host_octet[(uint8_t)source];
 }
 
-static bool ip_checksum_ok(const void *header, uint32_t length)
+/* DPDK's is assembly, which the compiler cannot see through. */
+static inline uint16_t get16(rte_be16_t value)
 {
-	return checksum_fold(checksum_sum(header, length)) == 0xffff;
+	return __builtin_bswap16(value);
 }
 
-/* The same of a header without options. */
-static inline bool plain_checksum_ok(const struct rte_ipv4_hdr *ip)
+/* Their sum is 0, which in one's complement every multiple of 0xffff is; a header is never all
+ * zeros. */
+static inline bool ip_checksum_ok(const void *header, uint32_t length)
 {
-	uint64_t words[2];
-
-	memcpy(words, ip, sizeof(words));
-	return checksum_fold((words[0] & UINT32_MAX) + (words[0] >> 32) + (words[1] & UINT32_MAX) +
-			     (words[1] >> 32) + ip->dst_addr) == 0xffff;
+	return checksum_sum(header, length) % 0xffff == 0;
 }
 
 /* Whether a frame is for this MAC. Two bytes more of both are read: both have them. */
@@ -185,8 +185,8 @@ static void parse_icmp(struct packet *p, uint32_t l4_have, uint32_t l4_length, u
 	parse_error(p, realm);
 }
 
-/* TCP's header, which is in the first segment. False: refused. */
-static inline bool parse_tcp(struct packet *p, const struct rte_tcp_hdr *tcp, uint32_t l4_length)
+/* What TCP's header says, which is there. False: refused. */
+static inline bool check_tcp(struct packet *p, const struct rte_tcp_hdr *tcp, uint32_t l4_length)
 {
 	/* by the flags FIN, SYN, RST, PSH, ACK; 0: no TCP sends this */
 	static const uint8_t events[32] = {
@@ -195,8 +195,9 @@ static inline bool parse_tcp(struct packet *p, const struct rte_tcp_hdr *tcp, ui
 		[0x11] = TCP_EVENT_FIN, [0x19] = TCP_EVENT_FIN,    [0x04] = TCP_EVENT_RST,
 		[0x14] = TCP_EVENT_RST, [0x0c] = TCP_EVENT_RST,    [0x1c] = TCP_EVENT_RST,
 	};
+	uint32_t header = tcp->data_off >> 2 & 0x3c;
 
-	if (unlikely(tcp->data_off >> 4 < 5 || (tcp->data_off >> 4) * 4u > l4_length)) {
+	if (unlikely(header < sizeof(*tcp) || header > l4_length)) {
 		packet_refuse(p, VERDICT_BAD_TRANSPORT);
 		return false;
 	}
@@ -208,34 +209,56 @@ static inline bool parse_tcp(struct packet *p, const struct rte_tcp_hdr *tcp, ui
 	return true;
 }
 
-/* The header of UDP or TCP, which must lie in the first segment. False: refused. */
-static inline bool parse_transport(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
-				   uint32_t l4_have, uint32_t l4_length)
+/* Whether so much of a transport header is in the first segment; if not, refused. */
+static inline bool check_there(struct packet *p, uint32_t header, uint32_t l4_have,
+			       uint32_t l4_length)
 {
-	const struct rte_udp_hdr *udp = l4;
-	bool is_udp = ip->next_proto_id == IPPROTO_UDP;
-	uint32_t header = is_udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr);
-	uint32_t length;
-
-	if (unlikely(l4_have < header || l4_length < header)) {
-		packet_refuse(p, l4_length < header ? VERDICT_BAD_TRANSPORT : VERDICT_TRUNCATED);
-		return false;
-	}
-	if (!is_udp)
-		return parse_tcp(p, l4, l4_length);
-	length = rte_be_to_cpu_16(udp->dgram_len);
-	if (unlikely(length < header || length > l4_length)) {
-		packet_refuse(p, VERDICT_BAD_TRANSPORT);
-		return false;
-	}
-	return true;
+	if (likely(l4_have >= header))
+		return true;
+	packet_refuse(p, l4_length < header ? VERDICT_BAD_TRANSPORT : VERDICT_TRUNCATED);
+	return false;
 }
 
-/* What is not IPv4 to our own MAC. */
-static void parse_other(struct packet *p, const struct rte_ether_hdr *ether, bool to_us)
+/* That `l4_length` is a header's at the least follows from the length that the header tells. */
+static inline void parse_udp(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
+			     uint32_t l4_have, uint32_t l4_length, uint32_t realm)
 {
-	bool group = rte_is_multicast_ether_addr(&ether->dst_addr);
+	const struct rte_udp_hdr *udp = l4;
+	uint32_t length;
 
+	if (!check_there(p, sizeof(*udp), l4_have, l4_length))
+		return;
+	length = get16(udp->dgram_len);
+	if (unlikely(length < sizeof(*udp) || length > l4_length))
+		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
+	set_tuple(p, ip, l4, realm);
+}
+
+/* Likewise. */
+static inline void parse_tcp(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
+			     uint32_t l4_have, uint32_t l4_length, uint32_t realm)
+{
+	if (check_there(p, sizeof(struct rte_tcp_hdr), l4_have, l4_length) &&
+	    check_tcp(p, l4, l4_length))
+		set_tuple(p, ip, l4, realm);
+}
+
+static inline bool is_to_us(const struct rte_ether_hdr *ether, const struct packet_source *source)
+{
+	return likely(is_mac(ether, source)) ||
+	       (source->any_mac && !rte_is_multicast_ether_addr(&ether->dst_addr));
+}
+
+/* What is not IPv4 to our own MAC, or too short to be. */
+static __rte_noinline void parse_other(struct packet *p, const struct packet_source *source)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, const struct rte_ether_hdr *);
+	bool group, to_us;
+
+	if (rte_pktmbuf_data_len(p->mbuf) < sizeof(*ether))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+	group = rte_is_multicast_ether_addr(&ether->dst_addr);
+	to_us = is_to_us(ether, source);
 	if (!to_us && !group)
 		return packet_refuse(p, VERDICT_OTHER_HOST);
 	if (group)
@@ -243,33 +266,9 @@ static void parse_other(struct packet *p, const struct rte_ether_hdr *ether, boo
 	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
 		p->kind = PACKET_ARP;
 	else if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
-		packet_refuse(p, VERDICT_LINK_BROADCAST);
+		packet_refuse(p, to_us ? VERDICT_TRUNCATED : VERDICT_LINK_BROADCAST);
 	else
 		packet_refuse(p, VERDICT_NOT_IPV4);
-}
-
-/* Headers that few packets have: options, fragments. True: go on with the transport header. */
-static bool parse_unusual(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t ip_header)
-{
-	enum verdict verdict;
-
-	if (ip->version_ihl >> 4 != 4 || ip_header < sizeof(*ip)) {
-		packet_refuse(p, VERDICT_BAD_IP_HEADER);
-		return false;
-	}
-	if ((uint32_t)p->l3 + ip_header > rte_pktmbuf_data_len(p->mbuf)) {
-		packet_refuse(p, VERDICT_TRUNCATED);
-		return false;
-	}
-	if (ip_header > sizeof(*ip)) {
-		p->flags |= PACKET_OPTIONS;
-		verdict = check_options(ip);
-		if (verdict != VERDICT_COUNT) {
-			packet_refuse(p, verdict);
-			return false;
-		}
-	}
-	return true;
 }
 
 /* A TCP header that a first fragment has only in part: RFC 1858 3. */
@@ -297,7 +296,7 @@ static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_
 	case IPPROTO_TCP:
 		if (cuts_tcp(p, l4_length))
 			return packet_refuse(p, VERDICT_FRAGMENT_TINY);
-		if (parse_tcp(p, (const void *)udp, l4_length))
+		if (check_tcp(p, (const void *)udp, l4_length))
 			set_tuple(p, ip, udp, realm);
 		return;
 	case IPPROTO_ICMP:
@@ -336,8 +335,8 @@ static void parse_portless(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 }
 
 /* A fragment. Of the first, all that a whole packet has; of another, no ports and no hash. */
-static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
-			   uint32_t l4_length, uint32_t realm)
+static __rte_noinline void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip,
+					  uint32_t l4_have, uint32_t l4_length, uint32_t realm)
 {
 	uint32_t flags = rte_be_to_cpu_16(ip->fragment_offset);
 	uint32_t offset = (flags & RTE_IPV4_HDR_OFFSET_MASK) * 8;
@@ -368,68 +367,91 @@ static void parse_fragment(struct packet *p, const struct rte_ipv4_hdr *ip, uint
 	p->flags |= PACKET_LATER;
 }
 
+/* ICMP, and protocols that have no ports. */
+static __rte_noinline void parse_without_ports(struct packet *p, const struct rte_ipv4_hdr *ip,
+					       uint32_t l4_have, uint32_t l4_length, uint32_t realm)
+{
+	set_addresses(p, ip, realm);
+	if (ip->next_proto_id == IPPROTO_ICMP)
+		parse_icmp(p, l4_have, l4_length, realm);
+	else if (!reads_calls(p) ||
+		 !packet_parse_call(p, RTE_MIN(l4_have, l4_length), &p->tuple.dport))
+		parse_portless(p, ip, l4_have, l4_length);
+	p->hash = tuple_hash(&p->tuple);
+}
+
+/* An IP header of `ip_header` bytes, which are there, and what follows. Compiled once for those
+ * without options, whose length it knows. */
+static __rte_always_inline void parse_ipv4(struct packet *p, const struct rte_ipv4_hdr *ip,
+					   uint32_t ip_header, uint32_t have, uint32_t realm)
+{
+	const uint8_t *l4 = (const uint8_t *)ip + ip_header;
+	uint32_t length = get16(ip->total_length);
+	uint32_t l4_have, l4_length;
+
+	p->length = (uint16_t)length;
+	if (unlikely(length < ip_header))
+		return packet_refuse(p, VERDICT_BAD_IP_HEADER);
+	if (unlikely(L3 + length > rte_pktmbuf_pkt_len(p->mbuf)))
+		return packet_refuse(p, VERDICT_TRUNCATED);
+	if (unlikely(!ip_checksum_ok(ip, ip_header)))
+		return packet_refuse(p, VERDICT_BAD_IP_CHECKSUM);
+	p->l3 = L3;
+	p->l4 = (uint16_t)(L3 + ip_header);
+	p->ttl = ip->time_to_live;
+	if (unlikely(!packet_is_host(ip->src_addr)))
+		return packet_refuse(p, VERDICT_MARTIAN_SOURCE);
+	if (unlikely(!packet_is_host(ip->dst_addr)))
+		return packet_refuse(p, VERDICT_MARTIAN_DESTINATION);
+	p->flags |= ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG) ? PACKET_DF : 0;
+	l4_have = have - (L3 + ip_header);
+	l4_length = length - ip_header;
+	if (unlikely(ip->fragment_offset &
+		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
+		return parse_fragment(p, ip, l4_have, l4_length, realm);
+	switch (ip->next_proto_id) {
+	case IPPROTO_UDP:
+		return parse_udp(p, ip, l4, l4_have, l4_length, realm);
+	case IPPROTO_TCP:
+		return parse_tcp(p, ip, l4, l4_have, l4_length, realm);
+	default:
+		return parse_without_ports(p, ip, l4_have, l4_length, realm);
+	}
+}
+
+/* Its IP header is not the usual one of 20 bytes. */
+static __rte_noinline void parse_unusual(struct packet *p, const struct rte_ipv4_hdr *ip,
+					 uint32_t have, uint32_t realm)
+{
+	uint32_t ip_header = header_length(ip);
+	enum verdict verdict;
+
+	if (ip->version_ihl >> 4 != 4 || ip_header < sizeof(*ip))
+		return packet_refuse(p, VERDICT_BAD_IP_HEADER);
+	if (L3 + ip_header > have)
+		return packet_refuse(p, VERDICT_TRUNCATED);
+	p->flags |= PACKET_OPTIONS;
+	verdict = check_options(ip);
+	if (verdict != VERDICT_COUNT)
+		return packet_refuse(p, verdict);
+	parse_ipv4(p, ip, ip_header, have, realm);
+}
+
 void packet_parse(struct packet *p, const struct packet_source *source)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, const struct rte_ether_hdr *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
 	uint32_t have = rte_pktmbuf_data_len(p->mbuf);
-	uint32_t ip_header;
-	bool to_us;
 
 	p->kind = PACKET_QUERY;
 	p->verdict = 0; /* the four in one store */
 	p->flags = 0;
 	p->tcp_event = TCP_EVENT_NONE;
 	p->session = NULL;
-	if (unlikely(have < sizeof(*ether)))
-		return packet_refuse(p, VERDICT_TRUNCATED);
-	to_us = is_mac(ether, source) ||
-		(source->any_mac && !rte_is_multicast_ether_addr(&ether->dst_addr));
-	if (unlikely(!to_us || ether->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		return parse_other(p, ether, to_us);
-	if (unlikely(have < sizeof(*ether) + sizeof(*ip)))
-		return packet_refuse(p, VERDICT_TRUNCATED);
-
-	p->l3 = sizeof(*ether);
-	p->length = rte_be_to_cpu_16(ip->total_length);
-	ip_header = sizeof(*ip);
-	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF)) {
-		ip_header = header_length(ip);
-		if (!parse_unusual(p, ip, ip_header))
-			return;
-	}
-	if (unlikely(p->length < ip_header))
-		return packet_refuse(p, VERDICT_BAD_IP_HEADER);
-	if (unlikely(p->l3 + p->length > rte_pktmbuf_pkt_len(p->mbuf)))
-		return packet_refuse(p, VERDICT_TRUNCATED);
-	if (unlikely(ip_header == sizeof(*ip) ? !plain_checksum_ok(ip)
-					      : !ip_checksum_ok(ip, ip_header)))
-		return packet_refuse(p, VERDICT_BAD_IP_CHECKSUM);
-	p->ttl = ip->time_to_live;
-	p->l4 = (uint16_t)(p->l3 + ip_header);
-	if (unlikely(!packet_is_host(ip->src_addr)))
-		return packet_refuse(p, VERDICT_MARTIAN_SOURCE);
-	if (unlikely(!packet_is_host(ip->dst_addr)))
-		return packet_refuse(p, VERDICT_MARTIAN_DESTINATION);
-	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG))
-		p->flags |= PACKET_DF;
-	if (unlikely(ip->fragment_offset &
-		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		return parse_fragment(p, ip, have - p->l4, p->length - ip_header, source->realm);
-
-	if (likely(ip->next_proto_id == IPPROTO_UDP || ip->next_proto_id == IPPROTO_TCP)) {
-		const uint8_t *l4 = (const uint8_t *)ip + ip_header;
-
-		if (likely(parse_transport(p, ip, l4, have - p->l4, p->length - ip_header)))
-			set_tuple(p, ip, l4, source->realm);
-		return;
-	}
-	set_addresses(p, ip, source->realm);
-	if (ip->next_proto_id == IPPROTO_ICMP)
-		parse_icmp(p, have - p->l4, p->length - ip_header, source->realm);
-	else if (!reads_calls(p) ||
-		 !packet_parse_call(p, RTE_MIN(have - p->l4, (uint32_t)p->length - ip_header),
-				    &p->tuple.dport))
-		parse_portless(p, ip, have - p->l4, p->length - ip_header);
-	p->hash = tuple_hash(&p->tuple);
+	if (unlikely(have < sizeof(*ether) + sizeof(*ip) || !is_to_us(ether, source) ||
+		     ether->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return parse_other(p, source);
+	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF))
+		return parse_unusual(p, ip, have, source->realm);
+	parse_ipv4(p, ip, sizeof(*ip), have, source->realm);
 }

@@ -173,8 +173,8 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 		rw.l3_delta += rewrite_ident(packet_ip(p),
 					     pipeline->burst.ident[p - pipeline->burst.packet]);
 	else if (needs_ident(p))
-		rw.l3_delta += new_ident(pipeline, packet_ip(p), tuple_proto(&p->tuple), rw.src,
-					 rw.dst);
+		rw.l3_delta +=
+			new_ident(pipeline, packet_ip(p), tuple_proto(&p->tuple), rw.src, rw.dst);
 	clamp_mss(p);
 	if (p->flags & PACKET_LATER)
 		rewrite_fragment(p, &rw);
