@@ -28,26 +28,27 @@ void step_parse(struct pipeline *pipeline)
 	/* a packet that was steered right has its session here: its bucket is on its way early */
 	const struct table *own = sessions_table(pipeline->config.nat->sessions);
 	struct burst *burst = &pipeline->burst;
+	uint32_t n = burst->n, plain_n = 0;
 
-	burst->plain_n = 0;
 	burst->odd_n = 0;
-	for (uint32_t i = 0; i < RTE_MIN(burst->n, (uint32_t)PREFETCH_AHEAD); i++)
+	for (uint32_t i = 0; i < RTE_MIN(n, (uint32_t)PREFETCH_AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(burst->packet[i].mbuf, void *));
-	for (uint32_t i = 0; i < burst->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[i];
 
-		if (i + PREFETCH_AHEAD < burst->n)
+		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(
 				rte_pktmbuf_mtod(burst->packet[i + PREFETCH_AHEAD].mbuf, void *));
 		p->in_port = p->mbuf->port;
 		packet_parse(p, &ifaces[p->in_port].source);
 		if (likely(p->kind == PACKET_QUERY)) {
 			table_prefetch(own, p->hash);
-			burst->plain[burst->plain_n++] = (uint8_t)i;
+			burst->plain[plain_n++] = (uint8_t)i;
 			continue;
 		}
 		burst_add_odd(burst, p);
 		if (p->kind == PACKET_ARP)
 			take_arp(pipeline, p);
 	}
+	burst->plain_n = plain_n;
 }
