@@ -102,10 +102,14 @@ class Program:
     def pauses(self):
         return sum(pauses_of(pid) for pid in self.pids)
 
-    def end(self):
+    def signal(self, number):
         for pid in self.pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, number)
+
+    def end(self):
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)  # it may be stopped
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
@@ -120,7 +124,7 @@ class Generator:
 
     def __init__(self, machine, devices, folder, namespace=None, addresses=(INSIDE, OUTSIDE)):
         command = [f"{machine.build}/tests/bench/generator", "--lcores", f"0@{machine.other}",
-                   "--no-pci", f"--file-prefix=gen{os.getpid()}", "--no-telemetry",
+                   "--no-pci", f"--file-prefix={pathlib.Path(folder).name}", "--no-telemetry",
                    "--log-level=lib.eal:error", *machine.eal_memory(400)]
         for device in devices:
             command += ["--vdev", device]
@@ -197,6 +201,21 @@ class Box:
             return None
         worker = self.weirctl("show", "workers")["workers"][0]
         return worker["cycles_busy"], worker["received"] + worker["taken_over"]
+
+    def stop(self):
+        """Until its turn: it polls, on a CPU that is another's too."""
+        if self.program:
+            self.program.signal(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def turn(self):
+        """It runs meanwhile."""
+        if self.program:
+            self.program.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.stop()
 
     def pauses(self):
         """Times that a CPU was taken from the box or the generator."""
@@ -282,8 +301,8 @@ def run(*words, namespace=None):
 class Links:
     """Two veth pairs between two namespaces: gen0-box0 (inside), gen1-box1 (outside)."""
 
-    def __init__(self):
-        self.generator, self.box = f"weir-bench-gen-{os.getpid()}", f"weir-bench-box-{os.getpid()}"
+    def __init__(self, name):
+        self.generator, self.box = f"{name}-gen", f"{name}-box"
         for namespace in (self.generator, self.box):
             run("ip", "netns", "add", namespace)
             for family in ("all", "default"):
@@ -340,7 +359,7 @@ def over_veth(machine, name, sessions):
     box = Box(machine, name, sessions, folder)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        links = Links()
+        links = Links(pathlib.Path(folder).name)
         stack.callback(links.end)
         if name == "weir":
             devices = [f"net_af_packet{i},iface=box{i},framecnt=4096,qdisc_bypass=1" for i in range(2)]

@@ -159,6 +159,8 @@ def wire_table(rows):
     """Whole programs: a line for each box, number of sessions and kind of frame."""
     lines = {}
     for row in rows:
+        if "beside" in row:
+            continue
         lines.setdefault((row["link"], row["box"], row["sessions"], row.get("frames", "")),
                          {})[row["what"]] = row
     heads = ["link", "box", "sessions", "frames", "Mpps", "min", "max", "no loss", "min", "max",
@@ -190,6 +192,24 @@ def wire_table(rows):
                   f"until there were {sessions:,}")
 
 
+def beside_table(rows):
+    """Weir beside each other box, as they took turns."""
+    lines = {}
+    for row in rows:
+        if "beside" in row:
+            lines.setdefault((row["link"], row["beside"], row["sessions"], row["frames"]),
+                             {})[row["what"]] = row
+    columns = ("part of its rate", "p99 at 50 %, more", "p99 at 90 %, more")
+    heads = ["link", "beside", "sessions", "frames"]
+    for head in ("part of its rate %", "p99 us more at 50 %", "at 90 %"):
+        heads += [head, "min", "max"]
+    cells = [[link, beside, f"{sessions:,}", frames] +
+             [f"{what[column][key]:.1f}" for column in columns for key in ("median", "min", "max")]
+             for (link, beside, sessions, frames), what in lines.items()]
+    print("\nWeir beside another box, turn by turn")
+    print_rows(heads, cells, ("link", "beside", "frames"))
+
+
 def print_tables(machine, results, reached):
     print(f"{machine['cpu']}, TSC {machine['tsc_hz'] / 1e6:.0f} MHz, CPU {machine['on_cpu']} of "
           f"{machine['cpus']}, load {machine['load']:.1f}; Linux {machine['kernel']}; "
@@ -202,6 +222,7 @@ def print_tables(machine, results, reached):
     rows = find(results, bench="wire")
     if rows:
         wire_table(rows)
+        beside_table(rows)
     print("\nmedian, min, max: of the runs, each the median of its windows or trials; "
           "best: the best tenth of the windows")
     if reached:

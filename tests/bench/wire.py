@@ -10,6 +10,7 @@ start:  how long weir takes to start.
 import argparse
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -18,114 +19,10 @@ import tempfile
 import time
 
 import box as boxes
+import turns
+from turns import emit
 
-LATENCIES = ("p50_us", "p99_us", "p999_us")
 IN_FLIGHT = 1024
-
-
-def emit(**line):
-    line.setdefault("best", line["value"])
-    print(json.dumps(line), flush=True)
-
-
-class Search:
-    """RFC 2544 section 26.1, by bisection: the highest rate at which no more is lost than the
-    tolerance, a part of the packets.
-
-    On a shared machine others take the CPU away now and then, for longer than the box's ring of
-    2,048 frames lasts. So a rate is tried several times, and holds as soon as one trial holds; a
-    trial that fails while the kernel took a CPU from the box or the generator is not counted
-    among the TRIES that a rate has, up to MOST. How many of ten more trials hold at the rate that
-    was found is reported with it.
-    """
-    TRIES, MOST, STEPS, CONFIRM = 3, 10, 8, 10
-
-    def __init__(self, box, size, ms, tolerance):
-        self.box, self.size, self.ms, self.tolerance = box, size, ms, tolerance
-        self.confirm = 1 if box.machine.quick else self.CONFIRM
-        self.steps = 1 if box.machine.quick else self.STEPS
-
-    def trial(self, rate):
-        """(whether it held, whether it was disturbed, packets a second)"""
-        before = self.box.pauses()
-        result = self.box.generator.run(self.size, rate, self.ms)
-        sent = result["sent"] + result["refused"]
-        return (result["received"] >= sent * (1 - self.tolerance),
-                self.box.pauses() != before, result["sent"] / result["seconds"])
-
-    def holds(self, rate):
-        """What was sent a second, or 0."""
-        failures = 0
-        for _ in range(self.MOST):
-            held, disturbed, sent = self.trial(rate)
-            if held:
-                return sent
-            failures += not disturbed
-            if failures == self.TRIES:
-                break
-        return 0
-
-    def run(self, most):
-        low, high = 0.0, most * 1.02
-        for _ in range(self.steps):
-            rate = (low + high) / 2
-            sent = self.holds(rate)
-            if sent:
-                low = max(low, min(sent, rate))
-            else:
-                high = rate
-        held = sum(self.trial(low)[0] for _ in range(self.confirm)) if low else 0
-        return low, held
-
-
-def measure_throughput(box, common, size, args):
-    """At full rate, then without loss; cycles while busy."""
-    before = box.busy()
-    full = [box.generator.run(size, 0, args.ms) for _ in range(5)]
-    rate = statistics.median(trial["received_during"] / trial["seconds"] for trial in full)
-    # the box took all that the generator could send
-    all_taken = all(not trial["refused"] and trial["received"] > 0.99 * trial["sent"]
-                    for trial in full)
-    emit(**common, what="full rate", unit="packets/s", value=rate, generator_bound=int(all_taken))
-    if before:
-        cycles, packets = (now - then for now, then in zip(box.busy(), before))
-        packets = packets or sum(trial["received"] for trial in full)
-        emit(**common, what="busy", unit="cycles/packet", value=cycles / max(packets, 1))
-    search = Search(box, size, args.ms, args.tolerance)
-    no_loss, held = search.run(rate)
-    emit(**common, what="no loss", unit="packets/s", value=no_loss, tolerance=args.tolerance,
-         held=held, of=search.confirm)
-    return no_loss
-
-
-def measure_latency(box, common, size, rate, args):
-    for part in (50, 90):
-        trials = [box.generator.run(size, max(rate * part / 100, 1000), args.ms) for _ in range(5)]
-        for key in LATENCIES:
-            emit(**common, what=f"{key[:-3]} at {part} %", unit="us",
-                 value=statistics.median(trial[key] for trial in trials))
-
-
-def measure_box(over, link, name, sessions, number, args):
-    with over(args.machine, name, sessions) as box:
-        about = {"bench": "wire", "link": link, "box": name, "sessions": sessions, "run": number}
-        if box.learned:
-            emit(**about, what="set-up", unit="sessions/s",
-                 value=box.learned["learned"] / box.learned["first_pass_s"])
-        for size in args.sizes:
-            common = {**about, "frames": size}
-            rate = measure_throughput(box, common, size, args)
-            measure_latency(box, common, size, rate, args)
-
-
-def measure_boxes(over, link, other, args):
-    """The boxes in turn, so that they meet the same machine."""
-    for number in range(args.runs):
-        for name, sessions in [(other, n) for n in (args.sessions if other == "kernel" else
-                                                    args.sessions[:1])] + \
-                              [("weir", n) for n in args.sessions]:
-            print(f"{link}: {name}, {sessions} sessions, run {number + 1}", file=sys.stderr)
-            measure_box(over, link, name, sessions, number, args)
 
 
 # ---- dump ----
@@ -239,23 +136,26 @@ def main():
     parser.add_argument("--sessions", default="64512")
     parser.add_argument("--sizes", default="64,imix")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--ms", type=int, default=200, help="of a trial")
+    parser.add_argument("--ms", type=int, default=100, help="of a trial")
+    parser.add_argument("--latency-ms", type=int, default=30, help="of one for latency")
     parser.add_argument("--tolerance", type=float, default=0.0)
     parser.add_argument("--prefix")
     parser.add_argument("--no-huge", action="store_true")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     if args.what == "telemetry-client":
         print(telemetry_dump(args.prefix, 1 << 24))
         return
     args.sessions = [int(n) for n in args.sessions.split(",")]
     args.sizes = args.sizes.split(",")
-    args.ms = 10 if args.quick else args.ms
+    if args.quick:
+        args.ms = args.latency_ms = 10
     args.machine = boxes.Machine(args.build, args.core, args.other, not args.no_huge, args.quick)
     if args.what == "ports":
-        measure_boxes(boxes.over_memif, "memif", "testpmd", args)
+        turns.measure(boxes.over_memif, "memif", ["testpmd"], args)
     elif args.what == "kernel":
-        measure_boxes(boxes.over_veth, "veth", "kernel", args)
+        turns.measure(boxes.over_veth, "veth", ["kernel"], args)
     elif args.what == "dump":
         measure_dump(args)
     else:

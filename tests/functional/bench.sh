@@ -47,6 +47,9 @@ done
 for box in testpmd kernel weir; do
 	expect "and of $box on the wire" has wire box $box
 done
+for other in testpmd kernel; do
+	expect "and of weir beside $other, turn by turn" has wire beside $other
+done
 for plot in pipeline mixes workers-established workers-first memif veth latency-memif; do
 	expect "a plot, $plot.svg" is_svg "$PLOTS/$plot.svg"
 done
