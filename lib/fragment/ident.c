@@ -11,13 +11,14 @@ static uint64_t secret(uint32_t number)
 
 void ident_init(struct ident *ident, uint8_t worker, uint32_t workers)
 {
-	ident->worker = worker;
-	ident->shift = 0;
-	while (1u << ident->shift < workers)
-		ident->shift++;
+	uint16_t first_factor = (uint16_t)(secret(1) | 1);
+	uint32_t shift = 0; /* bits that tell the workers apart */
+
+	while (1u << shift < workers)
+		shift++;
 	ident->factor_of_flow = secret(0) | 1;
-	ident->factor[0] = (uint16_t)(secret(1) | 1);
-	ident->factor[1] = (uint16_t)(secret(2) | 1);
+	ident->growth = (uint16_t)(first_factor << shift);
+	ident->factor = (uint16_t)(secret(2) | 1);
 	for (uint32_t i = 0; i < IDENTS; i++)
-		ident->next[i] = (uint16_t)secret(i + 3);
+		ident->counter[i] = (uint16_t)((secret(i + 3) << shift | worker) * first_factor);
 }

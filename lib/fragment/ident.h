@@ -16,9 +16,10 @@
  * A counter for each public source, destination and protocol (those that share a secret hash share
  * it) goes through all identifications before one comes again: RFC 6864's lifetime at as many
  * packets a second as 16 bits allow. Workers write no shared memory: each has its own counters and
- * a part of the identifications, told by the lowest bits. What the counter gives is then shuffled
- * by a secret permutation, the same for all workers, so what one host gets says little about what
- * another gets next.
+ * a part of the identifications, told by the counter's lowest bits. What the counter gives is
+ * shuffled by a secret permutation, the same for all workers, so what one host gets says little
+ * about what another gets next. The permutation's first step is to multiply by a secret; the
+ * counters are kept multiplied, and so is what they grow by.
  *
  * An ICMP error that comes back quotes the new identification, and the host inside sees that one;
  * hosts tell by addresses and ports what an error is about.
@@ -28,10 +29,9 @@
 
 struct ident {
 	uint64_t factor_of_flow;
-	uint16_t worker; /* this one's part of the identifications */
-	uint16_t shift;  /* bits that tell the workers apart */
-	uint16_t factor[2];
-	uint16_t next[IDENTS];
+	uint16_t growth; /* of a counter, a packet */
+	uint16_t factor; /* the second multiplication's */
+	uint16_t counter[IDENTS];
 };
 
 /* Control thread, after tuple_setup(). */
@@ -41,13 +41,13 @@ static inline rte_be16_t ident_next(struct ident *ident, rte_be32_t src, rte_be3
 				    uint8_t protocol)
 {
 	uint64_t flow = ((uint64_t)dst << 32 | src) + ((uint64_t)protocol << 24);
-	uint32_t x = ident->next[flow * ident->factor_of_flow >> (64 - IDENT_BITS)]++;
+	uint16_t *counter = &ident->counter[flow * ident->factor_of_flow >> (64 - IDENT_BITS)];
+	uint32_t x = *counter;
 
+	*counter = (uint16_t)(x + ident->growth);
 	/* each line is a permutation of 16 bits */
-	x = (uint16_t)(x << ident->shift | ident->worker);
-	x = (uint16_t)(x * ident->factor[0]);
 	x ^= x >> 7;
-	x = (uint16_t)(x * ident->factor[1]);
+	x = (uint16_t)(x * ident->factor);
 	x ^= x >> 9;
 	return (rte_be16_t)x;
 }
