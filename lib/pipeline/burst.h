@@ -121,13 +121,15 @@ void transmit_flush(struct pipeline *pipeline, uint16_t port);
 static inline void transmit_frame(struct pipeline *pipeline, struct rte_mbuf *frame, uint16_t port,
 				  uint8_t verdict)
 {
-	struct out *out = &pipeline->out[port];
+	struct out *out = pipeline->out + port;
+	uint32_t n = out->n;
 
-	out->frame[out->n] = frame;
-	out->verdict[out->n] = verdict;
+	out->frame[n] = frame;
+	out->verdict[n] = verdict;
 	out->others |= verdict != VERDICT_TRANSLATED;
+	out->n = n + 1;
 	pipeline->out_ports |= 1u << port;
-	if (unlikely(++out->n == TX_ROOM))
+	if (unlikely(n + 1 == TX_ROOM))
 		transmit_flush(pipeline, port);
 }
 
