@@ -2,6 +2,11 @@
 
 #include "rewrite.h"
 
+const uint8_t rewrite_checksum_at[256] = {
+	[IPPROTO_UDP] = offsetof(struct rte_udp_hdr, dgram_cksum),
+	[IPPROTO_TCP] = offsetof(struct rte_tcp_hdr, cksum),
+};
+
 uint16_t rewrite_l3_delta(const struct tuple *from, const struct tuple *to)
 {
 	return checksum_fold(checksum_delta32(from->src, to->src) +

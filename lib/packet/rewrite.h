@@ -90,17 +90,18 @@ static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite 
 /* A protocol without ports: its checksum, if that covers the addresses. */
 void rewrite_covered(const struct rte_ipv4_hdr *ip, void *l4, uint32_t l4_delta);
 
+/* By protocol: where its checksum is, for those that have ports. */
+extern const uint8_t rewrite_checksum_at[256];
+
 /* `length` transport bytes are there, 8 at the least. TCP and UDP take the same branches, as they
  * come in no order. */
 static inline void rewrite_transport(uint8_t protocol, const struct rte_ipv4_hdr *ip, uint8_t *l4,
 				     uint32_t length, const struct rewrite *rw)
 {
-	bool is_udp = protocol == IPPROTO_UDP;
-	uint8_t *field = l4 + (is_udp ? offsetof(struct rte_udp_hdr, dgram_cksum)
-				      : offsetof(struct rte_tcp_hdr, cksum));
+	uint32_t at = rewrite_checksum_at[protocol];
 	uint16_t old, new;
 
-	if (unlikely(!is_udp && protocol != IPPROTO_TCP)) {
+	if (unlikely(at == 0)) {
 		if (protocol == IPPROTO_ICMP)
 			rewrite_icmp((struct rte_icmp_hdr *)l4, rw);
 		else
@@ -108,15 +109,14 @@ static inline void rewrite_transport(uint8_t protocol, const struct rte_ipv4_hdr
 		return;
 	}
 	memcpy(l4, &rw->sport, sizeof(rw->sport) + sizeof(rw->dport));
-	if (!is_udp && length < TRANSPORT_BYTES)
+	if (length < TRANSPORT_BYTES && at + sizeof(old) > length)
 		return;
-	memcpy(&old, field, sizeof(old));
+	memcpy(&old, l4 + at, sizeof(old));
 	new = checksum_apply(old, rw->l4_delta);
-	if (is_udp && new == 0) /* which would mean none: RFC 768 */
-		new = 0xffff;
-	if (is_udp && old == 0) /* the sender made none */
-		new = 0;
-	memcpy(field, &new, sizeof(new));
+	/* UDP's 0 means none, RFC 768: the sender made none, or it is the other zero */
+	if (unlikely(old == 0 || new == 0) && protocol == IPPROTO_UDP)
+		new = old == 0 ? 0 : 0xffff;
+	memcpy(l4 + at, &new, sizeof(new));
 }
 
 static inline void rewrite_headers(struct rte_ipv4_hdr *ip, uint8_t *l4, uint8_t protocol,
