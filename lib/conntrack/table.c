@@ -56,14 +56,6 @@ void table_destroy(struct table *table)
 	rte_free(table);
 }
 
-/* The other bucket of an entry that stands in this one; of that, this one again. */
-static uint32_t other_bucket(const struct table *table, uint32_t bucket, uint16_t tag)
-{
-	uint32_t sum = (uint32_t)((uint64_t)(tag * 0x9e3779b1u) * table->buckets >> 32);
-
-	return sum >= bucket ? sum - bucket : sum + table->buckets - bucket;
-}
-
 static uint32_t first_bucket(const struct table *table, uint64_t hash)
 {
 	return (uint32_t)(table_first(table, hash) - table->bucket);
@@ -98,7 +90,7 @@ uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (value == TABLE_NONE &&
 		    __atomic_load_n(&first->elsewhere, __ATOMIC_ACQUIRE) != 0) {
-			uint32_t other = other_bucket(table, first_bucket(table, hash), tag);
+			uint32_t other = table_other_of(table, first_bucket(table, hash), tag);
 
 			value = find_in(table, &table->bucket[other], key, tag);
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -182,7 +174,7 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 			break;
 		for (uint8_t i = 0; i < TABLE_WAYS && n < SEARCH_MAX; i++, n++) {
 			node[n] = (struct node){
-				.bucket = other_bucket(table, node[at].bucket, from->tag[i]),
+				.bucket = table_other_of(table, node[at].bucket, from->tag[i]),
 				.parent = (int16_t)at,
 				.place = i,
 			};
@@ -209,7 +201,7 @@ int table_add(struct table *table, uint64_t hash, uint32_t value)
 
 	RTE_ASSERT(value <= TABLE_VALUE_MAX);
 	if (unlikely(place < 0)) {
-		uint32_t other = other_bucket(table, first, tag);
+		uint32_t other = table_other_of(table, first, tag);
 
 		if (make_room(table, first, other, &bucket, &place) != 0)
 			return -ENOSPC;
@@ -245,7 +237,7 @@ void table_remove(struct table *table, uint64_t hash, uint32_t value)
 
 	if (remove_from(table, first, tag, value))
 		return;
-	if (remove_from(table, other_bucket(table, first, tag), tag, value | DISPLACED))
+	if (remove_from(table, table_other_of(table, first, tag), tag, value | DISPLACED))
 		add_elsewhere(table, first, -1);
 	else
 		RTE_ASSERT(false);

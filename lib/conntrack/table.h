@@ -73,7 +73,8 @@ uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t
 
 /*
  * For many look-ups at once, past the cache: first prefetch all, then guess all and prefetch what
- * they gave, then compare the keys; what was guessed wrong is looked up by table_find().
+ * they gave; likewise those that may stand in their other bucket; then compare the keys. What was
+ * guessed wrong is looked up by table_find().
  */
 static inline const struct table_bucket *table_first(const struct table *table, uint64_t hash)
 {
@@ -113,16 +114,41 @@ static inline uint32_t table_match_place(uint32_t match)
 	return (uint32_t)__builtin_ctz(match) / 2;
 }
 
-/* The value that the key most likely has, or TABLE_NONE. */
-static inline uint32_t table_guess(const struct table *table, uint64_t hash)
+/* The value in the bucket that a key most likely has, or TABLE_NONE. */
+static inline uint32_t table_guess_in(const struct table_bucket *bucket, uint64_t hash)
 {
-	const struct table_bucket *bucket = table_first(table, hash);
 	uint32_t match = table_match(bucket, table_tag(hash));
 
 	if (unlikely(match == 0))
 		return TABLE_NONE;
 	return __atomic_load_n(&bucket->entry[table_match_place(match)], __ATOMIC_RELAXED) &
 	       TABLE_VALUE_MAX;
+}
+
+static inline uint32_t table_guess(const struct table *table, uint64_t hash)
+{
+	return table_guess_in(table_first(table, hash), hash);
+}
+
+/* The other bucket of an entry that stands in this one; of that, this one again. */
+static inline uint32_t table_other_of(const struct table *table, uint32_t bucket, uint16_t tag)
+{
+	uint32_t sum = (uint32_t)((uint64_t)(tag * 0x9e3779b1u) * table->buckets >> 32);
+
+	return sum >= bucket ? sum - bucket : sum + table->buckets - bucket;
+}
+
+static inline const struct table_bucket *table_other(const struct table *table, uint64_t hash)
+{
+	uint32_t first = (uint32_t)((hash >> 32) * table->buckets >> 32);
+
+	return &table->bucket[table_other_of(table, first, table_tag(hash))];
+}
+
+/* Whether a key that its first bucket does not have may stand in its other one. */
+static inline bool table_is_elsewhere(const struct table *table, uint64_t hash)
+{
+	return __atomic_load_n(&table_first(table, hash)->elsewhere, __ATOMIC_RELAXED) != 0;
 }
 
 /* ---- the writer ---- */

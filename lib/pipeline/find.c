@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "burst.h"
 
+/* What a bucket gives for a packet: most likely its session, or NULL. Its lines are asked for. */
+static inline void guess(const struct table *table, const struct table_bucket *bucket,
+			 struct packet *p)
+{
+	p->session = session_of(table, table_guess_in(bucket, p->hash), &p->direction);
+	session_prefetch_lines(p->session);
+}
+
 /* The candidates of one home. All memory is asked for before any is waited for; parse has asked for
  * the buckets of this worker's own table. */
 static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candidate[], uint32_t n)
 {
 	const struct table *table = sessions_table(nats[home]->sessions);
 	struct burst *burst = &pipeline->burst;
+	uint8_t elsewhere[BURST_MAX];
+	uint32_t elsewhere_n = 0;
 
 	if (home != pipeline->config.worker)
 		for (uint32_t i = 0; i < n; i++)
@@ -14,8 +24,16 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
 
-		p->session = session_of(table, table_guess(table, p->hash), &p->direction);
-		session_prefetch_lines(p->session);
+		guess(table, table_first(table, p->hash), p);
+		if (unlikely(p->session == NULL) && table_is_elsewhere(table, p->hash)) {
+			rte_prefetch0(table_other(table, p->hash));
+			elsewhere[elsewhere_n++] = candidate[i];
+		}
+	}
+	for (uint32_t i = 0; i < elsewhere_n; i++) {
+		struct packet *p = &burst->packet[elsewhere[i]];
+
+		guess(table, table_other(table, p->hash), p);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
