@@ -211,8 +211,7 @@ static inline void session_count(struct session *session, uint32_t direction, ui
 {
 	session->packets[direction]++;
 	session->bytes[direction] += length;
-	if (session->seen[direction] != now)
-		session->seen[direction] = now;
+	session->seen[direction] = now;
 }
 
 /* The timeouts that a session's owner has of its own, or NULL: as for all. NULL itself: no owner
