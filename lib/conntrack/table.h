@@ -145,10 +145,16 @@ static inline const struct table_bucket *table_other(const struct table *table, 
 	return &table->bucket[table_other_of(table, first, table_tag(hash))];
 }
 
-/* Whether a key that its first bucket does not have may stand in its other one. */
-static inline bool table_is_elsewhere(const struct table *table, uint64_t hash)
+/* Asks for the other bucket of a key that its first one does not have, if it may stand there or
+ * would be put there. False: it is not there. */
+static inline bool table_prefetch_other(const struct table *table, uint64_t hash)
 {
-	return __atomic_load_n(&table_first(table, hash)->elsewhere, __ATOMIC_RELAXED) != 0;
+	const struct table_bucket *first = table_first(table, hash);
+
+	if (__atomic_load_n(&first->elsewhere, __ATOMIC_RELAXED) == 0 && table_match(first, 0) != 0)
+		return false;
+	rte_prefetch0(table_other(table, hash));
+	return true;
 }
 
 /* ---- the writer ---- */

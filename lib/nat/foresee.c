@@ -17,7 +17,8 @@
 /* One packet's, as far as it is known. */
 struct view {
 	const struct packet *p;
-	uint64_t hash; /* of the subscriber's key */
+	uint64_t subscriber_hash, inside_hash; /* of keys; the latter of the mapping */
+	uint64_t reply_hash, outside_hash;     /* 0: not known */
 	const struct subscriber *subscriber;
 	struct block *block;
 };
@@ -42,14 +43,19 @@ void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n)
 	f->round = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct tuple inside = mapping_key(&p[i]->tuple, ENDPOINT_INDEPENDENT), key;
+		struct view *view = &f->view[f->n];
 		struct pool *pool;
 
 		if (rules_decide(&p[i]->tuple, &pool) != RULE_PERMIT)
 			continue;
 		key = subscriber_key(&p[i]->tuple, pool);
-		f->view[f->n] = (struct view){.p = p[i], .hash = tuple_hash(&key)};
-		table_prefetch(nat->subscriber_table, f->view[f->n].hash);
-		table_prefetch(nat->mapping_table, tuple_hash(&inside));
+		*view = (struct view){
+			.p = p[i],
+			.subscriber_hash = tuple_hash(&key),
+			.inside_hash = tuple_hash(&inside),
+		};
+		table_prefetch(nat->subscriber_table, view->subscriber_hash);
+		table_prefetch(nat->mapping_table, view->inside_hash);
 		session_prefetch(nat->sessions, f->n);
 		f->n++;
 	}
@@ -60,8 +66,9 @@ static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 	for (uint32_t i = 0; i < f->n; i++) {
 		struct view *view = &f->view[i];
 
-		view->subscriber =
-			slab_at(nat->subscribers, table_guess(nat->subscriber_table, view->hash));
+		table_prefetch_other(nat->mapping_table, view->inside_hash);
+		view->subscriber = slab_at(nat->subscribers, table_guess(nat->subscriber_table,
+									 view->subscriber_hash));
 		if (view->subscriber == NULL)
 			continue;
 		rte_prefetch0(view->subscriber);
@@ -91,7 +98,7 @@ static void look_for_ports(const struct foresight *f)
 }
 
 /* The session's reply and the mapping's outside key, with the port that will be chosen. */
-static void look_at_outside(const struct nat *nat, const struct view *view, struct random *random)
+static void look_at_outside(const struct nat *nat, struct view *view, struct random *random)
 {
 	int32_t port = port_foresee(view->block, protocol_of(view), random);
 	struct tuple reply = tuple_inverse(&view->p->tuple, REALM_OUTSIDE), outside;
@@ -102,17 +109,29 @@ static void look_at_outside(const struct nat *nat, const struct view *view, stru
 	reply.dport = rte_cpu_to_be_16((uint16_t)port);
 	outside = (struct tuple){
 		.dst = reply.dst, .dport = reply.dport, .proto_realm = reply.proto_realm};
-	table_prefetch(sessions_table(nat->sessions), tuple_hash(&reply));
-	table_prefetch(nat->mapping_table, tuple_hash(&outside));
+	view->reply_hash = tuple_hash(&reply);
+	view->outside_hash = tuple_hash(&outside);
+	table_prefetch(sessions_table(nat->sessions), view->reply_hash);
+	table_prefetch(nat->mapping_table, view->outside_hash);
 }
 
-static void look_at_outsides(const struct nat *nat, const struct foresight *f)
+static void look_at_outsides(const struct nat *nat, struct foresight *f)
 {
 	struct random random = nat->random; /* the same numbers, not yet given */
 
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->view[i].block != NULL)
 			look_at_outside(nat, &f->view[i], &random);
+}
+
+static void look_elsewhere(const struct nat *nat, const struct foresight *f)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		if (f->view[i].reply_hash == 0)
+			continue;
+		table_prefetch_other(sessions_table(nat->sessions), f->view[i].reply_hash);
+		table_prefetch_other(nat->mapping_table, f->view[i].outside_hash);
+	}
 }
 
 void nat_foresee_next(struct nat *nat)
@@ -126,8 +145,10 @@ void nat_foresee_next(struct nat *nat)
 		return look_for_blocks(f);
 	case 2:
 		return look_for_ports(f);
+	case 3:
+		return look_at_outsides(nat, f);
 	default:
-		look_at_outsides(nat, f);
+		look_elsewhere(nat, f);
 		f->n = 0;
 	}
 }

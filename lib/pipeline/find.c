@@ -25,10 +25,8 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 		struct packet *p = &burst->packet[candidate[i]];
 
 		guess(table, table_first(table, p->hash), p);
-		if (unlikely(p->session == NULL) && table_is_elsewhere(table, p->hash)) {
-			rte_prefetch0(table_other(table, p->hash));
+		if (unlikely(p->session == NULL) && table_prefetch_other(table, p->hash))
 			elsewhere[elsewhere_n++] = candidate[i];
-		}
 	}
 	for (uint32_t i = 0; i < elsewhere_n; i++) {
 		struct packet *p = &burst->packet[elsewhere[i]];
@@ -144,6 +142,7 @@ static void find_without_call(struct pipeline *pipeline, struct packet *p)
 static void set_aside(struct pipeline *pipeline, struct packet *p)
 {
 	burst_add_odd(&pipeline->burst, p);
+	route_prefetch(p->tuple.dst);
 	if (p->session == NULL && p->tuple.dport != 0 && !tuple_has_ports(&p->tuple))
 		find_without_call(pipeline, p);
 	if (home_workers == 1 || p->home == pipeline->config.worker || !needs_home(p))

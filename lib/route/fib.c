@@ -90,6 +90,14 @@ static __rte_always_inline enum route_result follow(const struct hop *hop, rte_b
 	return *nexthop == NEXTHOP_NONE ? ROUTE_UNRESOLVED : ROUTE_OK;
 }
 
+void route_prefetch(rte_be32_t destination)
+{
+	const struct route_table *t = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+
+	if (t != NULL)
+		rte_prefetch0(&t->lpm->tbl24[rte_be_to_cpu_32(destination) >> 8]);
+}
+
 enum route_result route_find(uint32_t realm, rte_be32_t destination, uint32_t *nexthop,
 			     struct route_target *target)
 {

@@ -119,6 +119,9 @@ enum route_result {
 	ROUTE_BROADCAST,
 };
 
+/* Any worker. Asks the memory for what the look-ups below of a destination will read. */
+void route_prefetch(rte_be32_t destination);
+
 /*
  * Any worker, without a lock. The next hop towards a destination in a realm. *nexthop is always
  * set: to a neighbour's number with ROUTE_OK, else to the NEXTHOP_ constant of the result. To keep
