@@ -228,6 +228,17 @@ static inline void translate_plain(struct pipeline *pipeline, const struct packe
 	transmit_frame(pipeline, frame, port, VERDICT_TRANSLATED);
 }
 
+/* Packets between two rounds of what step_foresee() began: about as long as memory takes. */
+#define ROUND_PACKETS 16
+
+static __rte_always_inline void translate_list(struct pipeline *pipeline, const uint8_t list[],
+					       uint32_t n, bool with_ident)
+{
+	for (uint32_t i = 0; i < n; foresee_next(pipeline))
+		for (uint32_t end = RTE_MIN(i + ROUND_PACKETS, n); i < end; i++)
+			translate_plain(pipeline, &pipeline->burst.packet[list[i]], with_ident);
+}
+
 /* Step 7: the only one that writes a packet's bytes. What was not refused by now is sent. */
 void step_translate_plain(struct pipeline *pipeline)
 {
@@ -243,12 +254,8 @@ void step_translate_plain(struct pipeline *pipeline)
 		keep_n += !ident;
 		need_n += ident;
 	}
-	for (uint32_t i = 0; i < keep_n; i++)
-		translate_plain(pipeline, &burst->packet[keep[i]], false);
-	foresee_next(pipeline);
-	for (uint32_t i = 0; i < need_n; i++)
-		translate_plain(pipeline, &burst->packet[need[i]], true);
-	foresee_next(pipeline);
+	translate_list(pipeline, keep, keep_n, false);
+	translate_list(pipeline, need, need_n, true);
 }
 
 void step_translate(struct pipeline *pipeline)
