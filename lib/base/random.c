@@ -34,12 +34,17 @@ void random_init_seeded(struct random *random, uint64_t seed)
 	start(random);
 }
 
-static inline uint32_t rotate(uint32_t value, int bits)
+#define BLOCKS (RANDOM_WORDS / 16)
+
+/* A word of each block. */
+typedef uint32_t words __attribute__((vector_size(BLOCKS * sizeof(uint32_t))));
+
+static inline words rotate(words value, int bits)
 {
 	return value << bits | value >> (32 - bits);
 }
 
-static inline void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+static inline void quarter_round(words *a, words *b, words *c, words *d)
 {
 	*a += *b;
 	*d = rotate(*d ^ *a, 16);
@@ -53,9 +58,13 @@ static inline void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t
 
 void random_refill(struct random *random)
 {
-	uint32_t x[16];
+	static const words numbers = {0, 1, 2, 3, 4, 5, 6, 7};
+	words first[16], x[16];
 
-	memcpy(x, random->state, sizeof(x));
+	for (int i = 0; i < 16; i++)
+		first[i] = random->state[i] + (words){0};
+	first[12] += numbers; /* the counter, whose low word is a multiple of 8 */
+	memcpy(x, first, sizeof(x));
 	for (int round = 0; round < ROUNDS; round += 2) {
 		for (int i = 0; i < 4; i++)
 			quarter_round(&x[i], &x[4 + i], &x[8 + i], &x[12 + i]);
@@ -63,9 +72,12 @@ void random_refill(struct random *random)
 			quarter_round(&x[i], &x[4 + (i + 1) % 4], &x[8 + (i + 2) % 4],
 				      &x[12 + (i + 3) % 4]);
 	}
-	for (int i = 0; i < 16; i++)
-		random->block[i] = x[i] + random->state[i];
-	random->left = 16;
-	if (++random->state[12] == 0)
+	for (int i = 0; i < 16; i++) {
+		x[i] += first[i];
+		memcpy(&random->word[i * BLOCKS], &x[i], sizeof(x[i]));
+	}
+	random->left = RANDOM_WORDS;
+	random->state[12] += BLOCKS;
+	if (random->state[12] == 0)
 		random->state[13]++;
 }

@@ -98,9 +98,9 @@ static void look_for_ports(const struct foresight *f)
 }
 
 /* The session's reply and the mapping's outside key, with the port that will be chosen. */
-static void look_at_outside(const struct nat *nat, struct view *view, struct random *random)
+static void look_at_outside(const struct nat *nat, struct view *view, uint32_t number)
 {
-	int32_t port = port_foresee(view->block, protocol_of(view), random);
+	int32_t port = port_foresee(view->block, protocol_of(view), number);
 	struct tuple reply = tuple_inverse(&view->p->tuple, REALM_OUTSIDE), outside;
 
 	if (port < 0)
@@ -115,13 +115,14 @@ static void look_at_outside(const struct nat *nat, struct view *view, struct ran
 	table_prefetch(nat->mapping_table, view->outside_hash);
 }
 
-static void look_at_outsides(const struct nat *nat, struct foresight *f)
+static void look_at_outsides(struct nat *nat, struct foresight *f)
 {
-	struct random random = nat->random; /* the same numbers, not yet given */
+	uint32_t n = 0;
 
+	random_prepare(&nat->random, f->n);
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->view[i].block != NULL)
-			look_at_outside(nat, &f->view[i], &random);
+			look_at_outside(nat, &f->view[i], random_peek(&nat->random, n++));
 }
 
 static void look_elsewhere(const struct nat *nat, const struct foresight *f)

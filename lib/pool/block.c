@@ -243,17 +243,17 @@ static inline void set_bit(struct block *block, enum port_protocol protocol, uin
 	__atomic_store_n(&block->used[protocol], block->used[protocol] + 1, __ATOMIC_RELAXED);
 }
 
-/* A free port's place in the block, each as likely as the next; or -1. */
-static inline int32_t pick(const struct block *block, enum port_protocol protocol,
-			   struct random *random)
+static inline uint32_t free_ports(const struct block *block, enum port_protocol protocol)
+{
+	return block->ports - block->used[protocol] - block->reserved[protocol];
+}
+
+/* The place in the block of its n-th free port. */
+static inline int32_t pick(const struct block *block, enum port_protocol protocol, uint32_t n)
 {
 	const uint64_t *words = bitmap(block, protocol);
-	uint32_t free = block->ports - block->used[protocol] - block->reserved[protocol];
-	uint32_t i = 0, n, count;
+	uint32_t i = 0, count;
 
-	if (free == 0)
-		return -1;
-	n = random_below(random, free);
 	while (n >= (count = (uint32_t)__builtin_popcountll(~words[i]))) {
 		n -= count;
 		i++;
@@ -263,20 +263,23 @@ static inline int32_t pick(const struct block *block, enum port_protocol protoco
 
 int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random)
 {
-	int32_t place = pick(block, protocol, random);
+	uint32_t free = free_ports(block, protocol);
+	int32_t place;
 
-	if (place < 0)
+	if (free == 0)
 		return -1;
+	place = pick(block, protocol, random_below(random, free));
 	set_bit(block, protocol, &bitmap(block, protocol)[place / WORD_BITS],
 		1ULL << place % WORD_BITS);
 	return block->first_port + place;
 }
 
-int32_t port_foresee(const struct block *block, enum port_protocol protocol, struct random *random)
+int32_t port_foresee(const struct block *block, enum port_protocol protocol, uint32_t number)
 {
-	int32_t place = pick(block, protocol, random);
+	uint32_t free = free_ports(block, protocol);
 
-	return place < 0 ? -1 : block->first_port + place;
+	return free == 0 ? -1
+			 : block->first_port + pick(block, protocol, random_scale(number, free));
 }
 
 void block_prefetch(const struct block *block, enum port_protocol protocol)

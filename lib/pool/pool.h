@@ -344,8 +344,8 @@ void block_release(struct block *block, uint32_t worker, uint64_t now_ms);
 
 /* Takes an unpredictable free port, uniform over the free ones. Host order; -1: none is free. */
 int32_t port_take(struct block *block, enum port_protocol protocol, struct random *random);
-/* What port_take() would give, without taking it. */
-int32_t port_foresee(const struct block *block, enum port_protocol protocol, struct random *random);
+/* What port_take() would give by this random number, without taking it. */
+int32_t port_foresee(const struct block *block, enum port_protocol protocol, uint32_t number);
 /* Asks the memory for what port_take() and port_give() touch beside the block. */
 void block_prefetch(const struct block *block, enum port_protocol protocol);
 /* The same among the odd ports, or the even ones (RFC 4787 REQ-4). */
