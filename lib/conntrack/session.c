@@ -125,7 +125,7 @@ static void after_grace(void *context, void *object)
 static void remove_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
 	table_remove(sessions->table, tuple_hash(&session->tuple[direction]),
-		     slab_index(sessions->slab, session) << 1 | direction);
+		     session_value(sessions->table, session, direction));
 }
 
 static void reclaim_later(struct sessions *sessions, struct session *session)
@@ -143,7 +143,7 @@ static void reclaim_later(struct sessions *sessions, struct session *session)
 static int add_key(struct sessions *sessions, struct session *session, uint32_t direction)
 {
 	return table_add(sessions->table, tuple_hash(&session->tuple[direction]),
-			 slab_index(sessions->slab, session) << 1 | direction);
+			 session_value(sessions->table, session, direction));
 }
 
 /* Seconds until it may end; 0: now. They are rounded down: never early. */
@@ -169,7 +169,7 @@ int session_publish(struct sessions *sessions, struct session *session, uint32_t
 	}
 	__atomic_store_n(&session->life, session->life | LIFE_WHEEL | LIFE_PUBLISHED,
 			 __ATOMIC_RELEASE);
-	wheel_put(sessions->wheel, slab_index(sessions->slab, session),
+	wheel_put(sessions->wheel, session_index(sessions, session),
 		  now + RTE_MAX(seconds_left(session, now), 1u));
 	sessions->count++;
 	sessions->fresh++;
@@ -198,7 +198,7 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 		session_end(sessions, session);
 		return let_go(sessions, session, LIFE_WHEEL);
 	}
-	wheel_put(sessions->wheel, slab_index(sessions->slab, session), now + seconds);
+	wheel_put(sessions->wheel, session_index(sessions, session), now + seconds);
 	if (sessions->config.stays != NULL)
 		sessions->config.stays(sessions->config.context, session);
 }
@@ -270,7 +270,7 @@ struct session *sessions_at(const struct sessions *sessions, uint32_t i)
 
 uint32_t session_index(const struct sessions *sessions, const struct session *session)
 {
-	return slab_index(sessions->slab, session);
+	return session_value(sessions->table, session, 0) >> 1;
 }
 
 const void *sessions_room_at(const struct sessions *sessions, uint32_t i)

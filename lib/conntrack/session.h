@@ -145,6 +145,15 @@ static inline struct session *session_of(const struct table *table, uint32_t val
 	return likely(value != TABLE_NONE) ? &record[value >> 1] : NULL;
 }
 
+/* The value of one of its tuples there. */
+static inline uint32_t session_value(const struct table *table, const struct session *session,
+				     uint32_t direction)
+{
+	const struct session *record = table->context;
+
+	return (uint32_t)(session - record) << 1 | direction;
+}
+
 /* Asks the memory for both lines of a session; or of NULL, which costs nothing. */
 static inline void session_prefetch_lines(const struct session *session)
 {

@@ -372,10 +372,6 @@ enum verdict nat_admit(struct nat *nat, struct packet *p)
 
 	if (verdict != VERDICT_COUNT)
 		return verdict;
-	/* an earlier packet of the burst may have made the session */
-	p->session = session_find(nat->sessions, &p->tuple, p->hash, &p->direction);
-	if (p->session != NULL)
-		return VERDICT_COUNT;
 	/* what is undone below, and the session's own failure, need room */
 	if (!reclaim_has_room(nat->reclaim, 4))
 		return VERDICT_TABLE_FULL;

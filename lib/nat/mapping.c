@@ -6,18 +6,6 @@
 #include "nat.h"
 #include "statics.h"
 
-enum port_protocol nat_port_protocol(uint8_t protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return PORT_TCP;
-	case IPPROTO_UDP:
-		return PORT_UDP;
-	default:
-		return PORT_ICMP;
-	}
-}
-
 /* ---- keys ---- */
 
 /* Marks the protocol in a static mapping's inside key: no dynamic mapping has this. */
@@ -103,9 +91,14 @@ struct tuple mapping_outside(const struct mapping *mapping)
 
 bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2])
 {
-	struct tuple inside[2] = {mapping_inside(mapping), inside_of(mapping, tuple)};
-	struct tuple outside[2] = {mapping_outside(mapping), outside_of(mapping, tuple)};
+	struct tuple inside[2], outside[2];
 
+	if (memcmp(mapping_host(mapping)->tuple, tuple, 2 * sizeof(*tuple)) == 0)
+		return true;
+	inside[0] = mapping_inside(mapping);
+	inside[1] = inside_of(mapping, tuple);
+	outside[0] = mapping_outside(mapping);
+	outside[1] = outside_of(mapping, tuple);
 	return tuple_equal(&inside[0], &inside[1]) && tuple_equal(&outside[0], &outside[1]);
 }
 
@@ -121,7 +114,7 @@ static struct tuple key_of(const struct mapping *mapping, enum side side)
 
 static uint32_t value_of(const struct nat *nat, const struct mapping *mapping, enum side side)
 {
-	return session_index(nat->sessions, mapping_host(mapping)) << 1 | side;
+	return session_value(nat->mapping_table, mapping_host(mapping), side);
 }
 
 static struct mapping *mapping_of(const void *records, uint32_t value)

@@ -138,8 +138,9 @@ rte_be32_t nat_inside_of(struct nat *nat, const struct tuple *tuple, uint32_t *r
 			 enum verdict *why);
 
 /*
- * Admits a packet without a session: makes the session and all that it needs, sets p->session and
- * p->direction. VERDICT_COUNT, or why not; then nothing was made or kept.
+ * Admits a packet that has no session, as a look-up said since the last one was made: makes the
+ * session and all that it needs, sets p->session and p->direction. VERDICT_COUNT, or why not; then
+ * nothing was made or kept.
  */
 enum verdict nat_admit(struct nat *nat, struct packet *p);
 
@@ -253,7 +254,10 @@ void withdraw_teardown(struct nat *nat);
 void withdraw_poll(struct nat *nat);
 
 /* What of a block a protocol's ports are; the identifiers of ICMP and PPTP are one. */
-enum port_protocol nat_port_protocol(uint8_t protocol);
+static inline enum port_protocol nat_port_protocol(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP ? PORT_TCP : protocol == IPPROTO_UDP ? PORT_UDP : PORT_ICMP;
+}
 
 /* A request to end sessions: the control thread fills it, each home works on it in nat_poll(). */
 struct nat_clear {

@@ -54,7 +54,7 @@ static void admit(struct pipeline *pipeline, struct packet *p)
 
 	if (p->kind != PACKET_QUERY)
 		return;
-	if (p->session == NULL) {
+	if (p->session == NULL && !find_made(pipeline, p)) {
 		verdict = nat_admit(pipeline->config.nat, p);
 		if (verdict != VERDICT_COUNT)
 			return packet_refuse(p, verdict);

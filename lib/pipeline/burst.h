@@ -28,6 +28,7 @@ struct burst {
 	uint32_t plain_n, odd_n;
 	uint32_t foreseen;    /* of the odd ones, as far as nat_foresee() has looked */
 	uint32_t fragments_n; /* before find: they are on the plain list behind all others */
+	uint64_t created;     /* sessions that this worker had made before find */
 	uint8_t plain[BURST_MAX], odd[BURST_MAX];
 	struct packet packet[BURST_MAX];
 	/* odd packets only */
@@ -150,6 +151,10 @@ void find_session(struct packet *p);
 
 /* The same of the other half, if it is hairpinned. */
 void find_other_half(struct pipeline *pipeline, const struct packet *p);
+
+/* Whether an earlier packet of the burst has made the session of one that had none; then p has it.
+ */
+bool find_made(const struct pipeline *pipeline, struct packet *p);
 
 /* Follows a packet in its own half alone: it has left there, and the other half refuses it. */
 void track_first_half(struct pipeline *pipeline, struct packet *p);

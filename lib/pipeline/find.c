@@ -39,6 +39,9 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 		if (likely(p->session != NULL &&
 			   tuple_equal(&p->session->tuple[p->direction], &p->tuple)))
 			continue;
+		/* in a table that nobody else writes, what no bucket gave is not there */
+		if (p->session == NULL && home == pipeline->config.worker)
+			continue;
 		p->session =
 			session_of(table, table_find(table, &p->tuple, p->hash), &p->direction);
 	}
@@ -109,6 +112,15 @@ void find_session(struct packet *p)
 			     : NULL;
 }
 
+bool find_made(const struct pipeline *pipeline, struct packet *p)
+{
+	if (pipeline->config.stats->sessions_created == pipeline->burst.created)
+		return false;
+	p->session =
+		session_find(pipeline->config.nat->sessions, &p->tuple, p->hash, &p->direction);
+	return p->session != NULL;
+}
+
 /* The session that an ICMP error is about. */
 static void find_quoted(struct packet *p)
 {
@@ -175,6 +187,7 @@ void step_find(struct pipeline *pipeline)
 	struct burst *burst = &pipeline->burst;
 	uint32_t whole = burst->plain_n, candidates = whole + burst->fragments_n;
 
+	burst->created = pipeline->config.stats->sessions_created;
 	for (uint32_t i = 0; i < burst->odd_n; i++)
 		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
 			find_quoted(&burst->packet[burst->odd[i]]);

@@ -146,7 +146,7 @@ static bool first_session(struct pipeline *pipeline, struct packet *p)
 {
 	enum verdict verdict;
 
-	if (p->session != NULL)
+	if (p->session != NULL || find_made(pipeline, p))
 		return true;
 	if (is_spoofed(p, tuple_realm(&p->tuple))) {
 		packet_refuse(p, VERDICT_SPOOFED_SOURCE);

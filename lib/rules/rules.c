@@ -163,10 +163,8 @@ static struct snapshot *snapshot_create(const struct rule *rule, uint32_t n, boo
 	return NULL;
 }
 
-enum rule_action rules_decide(const struct tuple *tuple, struct pool **pool)
+static uint32_t classify(const struct snapshot *snapshot, const struct tuple *tuple)
 {
-	const struct snapshot *snapshot = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
-	const struct decision *decision = snapshot->decision;
 	struct input input = {
 		.protocol = tuple_proto(tuple),
 		.inside = tuple->src,
@@ -177,12 +175,19 @@ enum rule_action rules_decide(const struct tuple *tuple, struct pool **pool)
 	const uint8_t *data = (const uint8_t *)&input;
 	uint32_t match = 0;
 
-	if (!snapshot->first_is_all) {
-		rte_acl_classify(snapshot->acl, &data, &match, 1, 1);
-		if (match == 0)
-			return RULE_NONE;
-		decision = &snapshot->decision[match - 1];
-	}
+	rte_acl_classify(snapshot->acl, &data, &match, 1, 1);
+	return match;
+}
+
+enum rule_action rules_decide(const struct tuple *tuple, struct pool **pool)
+{
+	const struct snapshot *snapshot = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
+	uint32_t match = snapshot->first_is_all ? 1 : classify(snapshot, tuple);
+	const struct decision *decision;
+
+	if (match == 0)
+		return RULE_NONE;
+	decision = &snapshot->decision[match - 1];
 	*pool = decision->pool;
 	return decision->action;
 }

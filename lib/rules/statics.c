@@ -126,16 +126,17 @@ static const struct static_entry *of_inside(const struct snapshot *snapshot,
 const struct static_entry *static_of_inside(const struct tuple *tuple)
 {
 	const struct snapshot *snapshot = snapshot_get();
-	struct static_entry wanted = {
+	const struct static_entry *entry;
+	struct static_entry wanted;
+
+	if (snapshot->n == 0)
+		return NULL;
+	wanted = (struct static_entry){
 		.inside = tuple->src,
 		.inside_port = tuple->sport,
 		.protocol = tuple_proto(tuple),
 		.realm = tuple_realm(tuple),
 	};
-	const struct static_entry *entry;
-
-	if (snapshot->n == 0)
-		return NULL;
 	entry = of_inside(snapshot, &wanted);
 	if (entry != NULL)
 		return entry;

@@ -187,8 +187,8 @@ static const struct alg *alg_for(const struct session *session)
 {
 	for (uint32_t i = 0; i < registered_n; i++)
 		if (registered[i]->protocol == tuple_proto(&session->tuple[0]) &&
-		    has_port(session, registered[i]) &&
-		    __atomic_load_n(registered[i]->enabled, __ATOMIC_RELAXED))
+		    __atomic_load_n(registered[i]->enabled, __ATOMIC_RELAXED) &&
+		    has_port(session, registered[i]))
 			return registered[i];
 	return NULL;
 }
