@@ -145,6 +145,13 @@ static inline const struct table_bucket *table_other(const struct table *table, 
 	return &table->bucket[table_other_of(table, first, table_tag(hash))];
 }
 
+/* Asks for both buckets of a key that will be added or looked for in vain. */
+static inline void table_prefetch_both(const struct table *table, uint64_t hash)
+{
+	table_prefetch(table, hash);
+	rte_prefetch0(table_other(table, hash));
+}
+
 /* Asks for the other bucket of a key that its first one does not have, if it may stand there or
  * would be put there. False: it is not there. */
 static inline bool table_prefetch_other(const struct table *table, uint64_t hash)

@@ -17,8 +17,7 @@
 /* One packet's, as far as it is known. */
 struct view {
 	const struct packet *p;
-	uint64_t subscriber_hash, inside_hash; /* of keys; the latter of the mapping */
-	uint64_t reply_hash, outside_hash;     /* 0: not known */
+	uint64_t hash; /* of the subscriber's key */
 	const struct subscriber *subscriber;
 	struct block *block;
 };
@@ -51,11 +50,10 @@ void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n)
 		key = subscriber_key(&p[i]->tuple, pool);
 		*view = (struct view){
 			.p = p[i],
-			.subscriber_hash = tuple_hash(&key),
-			.inside_hash = tuple_hash(&inside),
+			.hash = tuple_hash(&key),
 		};
-		table_prefetch(nat->subscriber_table, view->subscriber_hash);
-		table_prefetch(nat->mapping_table, view->inside_hash);
+		table_prefetch_both(nat->subscriber_table, view->hash);
+		table_prefetch_both(nat->mapping_table, tuple_hash(&inside));
 		session_prefetch(nat->sessions, f->n);
 		f->n++;
 	}
@@ -65,10 +63,12 @@ static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 {
 	for (uint32_t i = 0; i < f->n; i++) {
 		struct view *view = &f->view[i];
+		uint32_t value = table_guess(nat->subscriber_table, view->hash);
 
-		table_prefetch_other(nat->mapping_table, view->inside_hash);
-		view->subscriber = slab_at(nat->subscribers, table_guess(nat->subscriber_table,
-									 view->subscriber_hash));
+		if (unlikely(value == TABLE_NONE))
+			value = table_guess_in(table_other(nat->subscriber_table, view->hash),
+					       view->hash);
+		view->subscriber = slab_at(nat->subscribers, value);
 		if (view->subscriber == NULL)
 			continue;
 		rte_prefetch0(view->subscriber);
@@ -98,7 +98,7 @@ static void look_for_ports(const struct foresight *f)
 }
 
 /* The session's reply and the mapping's outside key, with the port that will be chosen. */
-static void look_at_outside(const struct nat *nat, struct view *view, uint32_t number)
+static void look_at_outside(const struct nat *nat, const struct view *view, uint32_t number)
 {
 	int32_t port = port_foresee(view->block, protocol_of(view), number);
 	struct tuple reply = tuple_inverse(&view->p->tuple, REALM_OUTSIDE), outside;
@@ -109,10 +109,8 @@ static void look_at_outside(const struct nat *nat, struct view *view, uint32_t n
 	reply.dport = rte_cpu_to_be_16((uint16_t)port);
 	outside = (struct tuple){
 		.dst = reply.dst, .dport = reply.dport, .proto_realm = reply.proto_realm};
-	view->reply_hash = tuple_hash(&reply);
-	view->outside_hash = tuple_hash(&outside);
-	table_prefetch(sessions_table(nat->sessions), view->reply_hash);
-	table_prefetch(nat->mapping_table, view->outside_hash);
+	table_prefetch_both(sessions_table(nat->sessions), tuple_hash(&reply));
+	table_prefetch_both(nat->mapping_table, tuple_hash(&outside));
 }
 
 static void look_at_outsides(struct nat *nat, struct foresight *f)
@@ -123,16 +121,6 @@ static void look_at_outsides(struct nat *nat, struct foresight *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->view[i].block != NULL)
 			look_at_outside(nat, &f->view[i], random_peek(&nat->random, n++));
-}
-
-static void look_elsewhere(const struct nat *nat, const struct foresight *f)
-{
-	for (uint32_t i = 0; i < f->n; i++) {
-		if (f->view[i].reply_hash == 0)
-			continue;
-		table_prefetch_other(sessions_table(nat->sessions), f->view[i].reply_hash);
-		table_prefetch_other(nat->mapping_table, f->view[i].outside_hash);
-	}
 }
 
 void nat_foresee_next(struct nat *nat)
@@ -146,10 +134,8 @@ void nat_foresee_next(struct nat *nat)
 		return look_for_blocks(f);
 	case 2:
 		return look_for_ports(f);
-	case 3:
-		return look_at_outsides(nat, f);
 	default:
-		look_elsewhere(nat, f);
+		look_at_outsides(nat, f);
 		f->n = 0;
 	}
 }
