@@ -203,15 +203,27 @@ static void check(struct sessions *sessions, struct session *session, uint32_t n
 		sessions->config.stays(sessions->config.context, session);
 }
 
-/* Asks the memory for what the end of a session touches, if it will end. */
-static void foresee_end(const struct sessions *sessions, const struct session *session,
-			uint32_t now)
+/* Asks the memory for what the ends of up to WHEEL_BATCH sessions touch, of those that will end. */
+static void foresee_ends(const struct sessions *sessions, const uint32_t index[], uint32_t n,
+			 uint32_t now)
 {
-	if (!(session->life & LIFE_PUBLISHED) || seconds_left(session, now) != 0)
-		return;
-	for (int i = 0; i < 2; i++)
-		table_prefetch(sessions->table, tuple_hash(&session->tuple[i]));
-	sessions->config.foresee_end(sessions->config.context, session);
+	const struct session *ending[WHEEL_BATCH];
+	uint32_t ending_n = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		session_prefetch_lines(slab_at(sessions->slab, index[i]));
+	for (uint32_t i = 0; i < n; i++) {
+		const struct session *session = slab_at(sessions->slab, index[i]);
+
+		if (!(session->life & LIFE_PUBLISHED) || seconds_left(session, now) != 0)
+			continue;
+		ending[ending_n++] = session;
+		for (int side = 0; side < 2; side++)
+			table_prefetch_both(sessions->table, tuple_hash(&session->tuple[side]));
+	}
+	for (uint32_t round = 0; round < FORESEE_END_ROUNDS; round++)
+		for (uint32_t i = 0; i < ending_n; i++)
+			sessions->config.foresee_end(sessions->config.context, ending[i], round);
 }
 
 /* What the wheel gives of up to n sessions: how many those are. */
@@ -220,10 +232,7 @@ static uint32_t expire(struct sessions *sessions, uint32_t now, uint32_t n)
 	uint32_t index[WHEEL_BATCH];
 
 	n = wheel_take(sessions->wheel, now, index, n);
-	for (uint32_t i = 0; i < n; i++)
-		session_prefetch_lines(slab_at(sessions->slab, index[i]));
-	for (uint32_t i = 0; i < n; i++)
-		foresee_end(sessions, slab_at(sessions->slab, index[i]), now);
+	foresee_ends(sessions, index, n, now);
 	for (uint32_t i = 0; i < n; i++)
 		check(sessions, slab_at(sessions->slab, index[i]), now);
 	return n;

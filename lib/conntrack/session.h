@@ -69,6 +69,8 @@ _Static_assert(offsetof(struct session, packets) == 64, "what packets change has
 /* The sessions of one home. */
 struct sessions;
 
+#define FORESEE_END_ROUNDS 2
+
 struct sessions_config {
 	uint32_t capacity;
 	uint8_t home;
@@ -79,8 +81,9 @@ struct sessions_config {
 	void (*ended)(void *context, struct session *session);
 	/* The same when its time has not come yet: once a timeout at most. May be NULL. */
 	void (*stays)(void *context, const struct session *session);
-	/* A session will end very soon: asks the memory for what ended() touches. */
-	void (*foresee_end)(void *context, const struct session *session);
+	/* A session will end very soon: asks the memory for what ended() touches, in rounds: each
+	 * follows what the one before has brought. */
+	void (*foresee_end)(void *context, const struct session *session, uint32_t round);
 	void *context;
 };
 

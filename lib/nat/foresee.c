@@ -59,6 +59,12 @@ void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n)
 	}
 }
 
+static void prefetch_subscriber(const struct subscriber *subscriber)
+{
+	rte_prefetch0(subscriber);
+	rte_prefetch0((const char *)subscriber + RTE_CACHE_LINE_SIZE);
+}
+
 static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 {
 	for (uint32_t i = 0; i < f->n; i++) {
@@ -71,8 +77,7 @@ static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 		view->subscriber = slab_at(nat->subscribers, value);
 		if (view->subscriber == NULL)
 			continue;
-		rte_prefetch0(view->subscriber);
-		rte_prefetch0((const char *)view->subscriber + RTE_CACHE_LINE_SIZE);
+		prefetch_subscriber(view->subscriber);
 	}
 }
 
@@ -145,17 +150,29 @@ bool nat_foresees(const struct nat *nat)
 	return nat->foresight->n != 0;
 }
 
-void nat_foresee_end(void *context, const struct session *session)
+/* What a session's last round needs: whose it is, and its port. */
+static void look_at_holder(const struct mapping *mapping, uint8_t protocol)
+{
+	const struct block *block = mapping_block(mapping);
+
+	prefetch_subscriber(mapping_subscriber(mapping));
+	if (block != NULL && mapping->sessions == 1)
+		block_prefetch(block, nat_port_protocol(protocol));
+}
+
+void nat_foresee_end(void *context, const struct session *session, uint32_t round)
 {
 	const struct nat *nat = context;
 	const struct mapping *mapping = session->owner;
 	struct tuple inside, outside;
 
+	if (round > 0)
+		return look_at_holder(mapping, tuple_proto(&session->tuple[0]));
+	rte_prefetch0(mapping->place);
 	if (mapping->sessions > 1)
 		return;
 	inside = mapping_inside(mapping);
 	outside = mapping_outside(mapping);
-	table_prefetch(nat->mapping_table, tuple_hash(&inside));
-	table_prefetch(nat->mapping_table, tuple_hash(&outside));
-	rte_prefetch0(mapping->place);
+	table_prefetch_both(nat->mapping_table, tuple_hash(&inside));
+	table_prefetch_both(nat->mapping_table, tuple_hash(&outside));
 }

@@ -174,7 +174,7 @@ void limits_reload(const struct limits_config *config);
 /* foresee.c */
 struct foresight *foresight_create(int socket);
 /* Before a session ends: what that touches is asked for. */
-void nat_foresee_end(void *nat, const struct session *session);
+void nat_foresee_end(void *nat, const struct session *session, uint32_t round);
 
 /* ---- subscriber.c, mapping.c, port.c, limits.c, remotes.c: used inside nat only ---- */
 

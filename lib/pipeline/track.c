@@ -59,7 +59,6 @@ void step_track_plain(struct pipeline *pipeline)
 			burst_add_odd(burst, p);
 	}
 	burst->plain_n = kept;
-	foresee_next(pipeline);
 }
 
 void step_track(struct pipeline *pipeline)

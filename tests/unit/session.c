@@ -24,9 +24,10 @@ static struct reclaim *reclaim;
 static uint32_t ended_n;
 static const struct session *ended_last;
 
-static void foresee_end(void *context, const struct session *session)
+static void foresee_end(void *context, const struct session *session, uint32_t round)
 {
 	(void)context;
+	(void)round;
 	(void)session;
 }
 
