@@ -22,7 +22,7 @@ struct tuple mapping_key(const struct tuple *tuple, enum dependence dependence)
 	return key;
 }
 
-static struct tuple inside_of(const struct mapping *mapping, const struct tuple tuple[2])
+static struct tuple fixed_inside(const struct mapping *mapping, const struct tuple tuple[2])
 {
 	const struct tuple *inside = &tuple[0], *outside = &tuple[1];
 	struct tuple key = *inside;
@@ -39,17 +39,15 @@ static struct tuple inside_of(const struct mapping *mapping, const struct tuple 
 			.dst = outside->dst,
 			.proto_realm = proto_realm(0, tuple_realm(inside)),
 		};
-	case MAPPING_PORT:
+	default: /* MAPPING_PORT */
 		key.dst = outside->dst;
 		key.dport = outside->dport;
 		key.proto_realm ^= STATIC_KEY;
 		return key;
-	default:
-		return mapping_key(inside, mapping->dependence);
 	}
 }
 
-static struct tuple outside_of(const struct mapping *mapping, const struct tuple tuple[2])
+static struct tuple fixed_outside(const struct mapping *mapping, const struct tuple tuple[2])
 {
 	const struct tuple *inside = &tuple[0], *outside = &tuple[1];
 	struct tuple key = *outside;
@@ -66,17 +64,31 @@ static struct tuple outside_of(const struct mapping *mapping, const struct tuple
 			.dst = outside->dst,
 			.proto_realm = proto_realm(0, REALM_OUTSIDE),
 		};
-	case MAPPING_PORT:
+	default: /* MAPPING_PORT */
 		key.src = inside->src;
 		key.sport = inside->sport;
 		return key;
-	default:
-		if (!mapping->has_remote) {
-			key.src = 0;
-			key.sport = 0;
-		}
-		return key;
 	}
+}
+
+static inline struct tuple inside_of(const struct mapping *mapping, const struct tuple tuple[2])
+{
+	if (unlikely(mapping->kind != MAPPING_DYNAMIC))
+		return fixed_inside(mapping, tuple);
+	return mapping_key(&tuple[0], mapping->dependence);
+}
+
+static inline struct tuple outside_of(const struct mapping *mapping, const struct tuple tuple[2])
+{
+	if (unlikely(mapping->kind != MAPPING_DYNAMIC))
+		return fixed_outside(mapping, tuple);
+	return (struct tuple){
+		.src = mapping->has_remote ? tuple[1].src : 0,
+		.sport = mapping->has_remote ? tuple[1].sport : 0,
+		.dst = tuple[1].dst,
+		.dport = tuple[1].dport,
+		.proto_realm = tuple[1].proto_realm,
+	};
 }
 
 struct tuple mapping_inside(const struct mapping *mapping)
