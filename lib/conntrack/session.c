@@ -186,55 +186,56 @@ void session_end(struct sessions *sessions, struct session *session)
 	sessions->config.ended(sessions->config.context, session);
 }
 
-/* The wheel gave it: ends it, or puts it back for when it may end next. */
-static void check(struct sessions *sessions, struct session *session, uint32_t now)
+/* The wheel gave it. True: its time has come; else it was put back for when it may end next. */
+static bool is_due(struct sessions *sessions, struct session *session, uint32_t now)
 {
 	uint32_t seconds;
 
-	if (!(session->life & LIFE_PUBLISHED))
-		return let_go(sessions, session, LIFE_WHEEL);
-	seconds = seconds_left(session, now);
-	if (seconds == 0) {
-		session_end(sessions, session);
-		return let_go(sessions, session, LIFE_WHEEL);
+	if (!(session->life & LIFE_PUBLISHED)) {
+		let_go(sessions, session, LIFE_WHEEL);
+		return false;
 	}
+	seconds = seconds_left(session, now);
+	if (seconds == 0)
+		return true;
 	wheel_put(sessions->wheel, session_index(sessions, session), now + seconds);
 	if (sessions->config.stays != NULL)
 		sessions->config.stays(sessions->config.context, session);
+	return false;
 }
 
-/* Asks the memory for what the ends of up to WHEEL_BATCH sessions touch, of those that will end. */
-static void foresee_ends(const struct sessions *sessions, const uint32_t index[], uint32_t n,
-			 uint32_t now)
+/* Asks the memory for what the ends of these sessions touch. */
+static void foresee_ends(const struct sessions *sessions, struct session *const session[],
+			 uint32_t n)
 {
-	const struct session *ending[WHEEL_BATCH];
-	uint32_t ending_n = 0;
-
 	for (uint32_t i = 0; i < n; i++)
-		session_prefetch_lines(slab_at(sessions->slab, index[i]));
-	for (uint32_t i = 0; i < n; i++) {
-		const struct session *session = slab_at(sessions->slab, index[i]);
-
-		if (!(session->life & LIFE_PUBLISHED) || seconds_left(session, now) != 0)
-			continue;
-		ending[ending_n++] = session;
 		for (int side = 0; side < 2; side++)
-			table_prefetch_both(sessions->table, tuple_hash(&session->tuple[side]));
-	}
+			table_prefetch_both(sessions->table, tuple_hash(&session[i]->tuple[side]));
 	for (uint32_t round = 0; round < FORESEE_END_ROUNDS; round++)
-		for (uint32_t i = 0; i < ending_n; i++)
-			sessions->config.foresee_end(sessions->config.context, ending[i], round);
+		for (uint32_t i = 0; i < n; i++)
+			sessions->config.foresee_end(sessions->config.context, session[i], round);
 }
 
 /* What the wheel gives of up to n sessions: how many those are. */
 static uint32_t expire(struct sessions *sessions, uint32_t now, uint32_t n)
 {
-	uint32_t index[WHEEL_BATCH];
+	struct session *session[WHEEL_BATCH];
+	uint32_t index[WHEEL_BATCH], due = 0;
 
 	n = wheel_take(sessions->wheel, now, index, n);
-	foresee_ends(sessions, index, n, now);
+	for (uint32_t i = 0; i < n; i++) {
+		session[i] = slab_at(sessions->slab, index[i]);
+		session_prefetch_lines(session[i]);
+	}
 	for (uint32_t i = 0; i < n; i++)
-		check(sessions, slab_at(sessions->slab, index[i]), now);
+		if (is_due(sessions, session[i], now))
+			session[due++] = session[i];
+	foresee_ends(sessions, session, due);
+	for (uint32_t i = 0; i < due; i++) {
+		if (session[i]->life & LIFE_PUBLISHED) /* the end of one may be that of another */
+			session_end(sessions, session[i]);
+		let_go(sessions, session[i], LIFE_WHEEL);
+	}
 	return n;
 }
 
