@@ -415,16 +415,21 @@ static bool wait_for_link(void)
 	return true;
 }
 
+static bool peers_known(void)
+{
+	return !rte_is_zero_ether_addr(&generator.peer[0]) &&
+	       !rte_is_zero_ether_addr(&generator.peer[1]);
+}
+
 /* The box's MACs, by ARP for its two addresses. */
 static bool find_peers(void)
 {
-	for (int i = 0; i < 50 && rte_is_zero_ether_addr(&generator.peer[0]); i++) {
+	for (int i = 0; i < 50 && !peers_known(); i++) {
 		for (uint16_t port = 0; port < 2; port++)
 			arp_ask(port);
 		drain(50, 100, false);
 	}
-	return !rte_is_zero_ether_addr(&generator.peer[0]) &&
-	       !rte_is_zero_ether_addr(&generator.peer[1]);
+	return peers_known();
 }
 
 static void zero_buffer(struct rte_mempool *pool __rte_unused, void *context __rte_unused,
