@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A box under test on one CPU, between the two ports of a generator on another: weir, dpdk-testpmd
-or the kernel, over memif or veth."""
+"""A box under test on one CPU, between the two ports of a generator on another: weir, dpdk-testpmd,
+VPP or the kernel, over memif or veth."""
 import contextlib
 import json
 import os
@@ -10,6 +10,8 @@ import signal
 import subprocess
 import tempfile
 import time
+
+import vpp
 
 INSIDE, OUTSIDE = "10.0.0.1", "192.0.2.1"
 PER_SUBSCRIBER = 64
@@ -32,11 +34,14 @@ control: {{socket: {folder}/weir.sock}}
 
 
 class Machine:
-    """Where things run: the box's CPU, the other one, hugepages or not, how politely."""
+    """Where things run: the box's CPU, the other one, hugepages or not, how politely; and the
+    user's VPP."""
 
-    def __init__(self, build, core, other, hugepages=True, quick=False):
+    def __init__(self, build, core, other, hugepages=True, quick=False, vpp=None,
+                 vpp_plugins=None):
         self.build, self.core, self.other = build, core, other
         self.hugepages, self.quick = hugepages, quick
+        self.vpp, self.vpp_plugins = vpp, vpp_plugins
 
     def command(self, words):
         """In a session of its own, which goes before other work on the machine (autogroup -20)."""
@@ -81,7 +86,8 @@ def pauses_of(pid):
 
 
 class Program:
-    """A program that says on its output when it is ready, and is ended by its process number."""
+    """A program that says on its output when it is ready (or a function does), and is ended by its
+    process number."""
 
     def __init__(self, machine, command, ready, log, namespace=None):
         self.log = open(log, "w+")
@@ -89,7 +95,7 @@ class Program:
                                         stdin=subprocess.PIPE, stdout=self.log,
                                         stderr=subprocess.STDOUT, start_new_session=True)
         for _ in range(6000):
-            if ready in pathlib.Path(log).read_text(errors="replace"):
+            if ready() if callable(ready) else ready in pathlib.Path(log).read_text(errors="replace"):
                 self.pids = children_of(self.process.pid) or [self.process.pid]
                 return
             if self.process.poll() is not None:
@@ -181,7 +187,7 @@ class Box:
 
     def __init__(self, machine, name, sessions, folder):
         self.machine, self.name, self.sessions, self.folder = machine, name, sessions, folder
-        self.program = self.generator = None
+        self.program = self.generator = self.cli = None
         self.learned = {}
 
     def weirctl(self, *words):
@@ -190,13 +196,15 @@ class Box:
              "--json", *words], capture_output=True, text=True, check=True).stdout)
 
     def busy(self):
-        """(cycles, packets) so far, as weir counts them; of the kernel, without packets, what the
-        box's CPU spent in software interrupts; of others nothing."""
+        """(cycles, packets) so far, as weir or VPP counts them; of the kernel, without packets,
+        what the box's CPU spent in software interrupts; of others nothing."""
         if self.name == "kernel":
             for line in open("/proc/stat"):
                 if line.startswith(f"cpu{self.machine.core} "):
                     ticks = int(line.split()[7])
                     return ticks / os.sysconf("SC_CLK_TCK") * self.generator.tsc_hz, 0
+        if self.cli:
+            return self.cli.busy()
         if self.name != "weir":
             return None
         worker = self.weirctl("show", "workers")["workers"][0]
@@ -224,23 +232,32 @@ class Box:
     def set_up_flows(self):
         """As RFC 9693 asks: sessions are made first, and are all there before it is measured."""
         self.generator.ask(f"flows {self.sessions} {PER_SUBSCRIBER}")
-        if self.name == "testpmd":
+        if self.cli:
+            self.cli.measure_idle()
+        if self.name in ("testpmd", vpp.FORWARDING):
             self.generator.ask("mirror")
-            for _ in range(50):  # it waits for its links, some seconds
+            for _ in range(50):  # testpmd waits for its links, some seconds
                 if self.generator.run("64", 100000, 100)["received"]:
                     return
                 time.sleep(0.2)
-            raise RuntimeError("testpmd does not forward")
+            raise RuntimeError(f"{self.name} does not forward")
         self.learned = self.generator.ask("learn")
         least = self.sessions if self.name == "weir" else self.sessions * 0.99
         if self.learned["learned"] < least:
             raise RuntimeError(f"{self.name}: only {self.learned['learned']} of {self.sessions} "
                                "flows were set up")
+        if self.cli and self.cli.sessions(self.name) < self.learned["learned"]:
+            raise RuntimeError(f"{self.name}: it has {self.cli.sessions(self.name)} sessions of "
+                               f"{self.learned['learned']}")
+
+
+def subscribers_of(sessions):
+    return -(-sessions // PER_SUBSCRIBER)
 
 
 def weir_config(machine, folder, inside, outside, sessions):
     path = f"{folder}/weir.yaml"
-    subscribers = max(16, sessions // PER_SUBSCRIBER * 5 // 4)
+    subscribers = max(16, subscribers_of(sessions) * 5 // 4)
     # 1,008 blocks an address, and subscribers choose at random
     addresses = subscribers * 3 // 2 // 1008 + 2
     networks = ", ".join(f"203.0.{112 + i}.0/24" for i in range((addresses + 255) // 256))
@@ -270,9 +287,15 @@ def testpmd(machine, folder, devices):
                                        "--auto-start"], "Press enter", f"{folder}/box.log")
 
 
+def start_vpp(machine, folder, sessions):
+    config = vpp.startup(machine, folder, sessions)
+    return Program(machine, [machine.vpp, "-c", config],
+                   pathlib.Path(folder, "cli.sock").exists, f"{folder}/box.log")
+
+
 @contextlib.contextmanager
 def over_memif(machine, name, sessions):
-    """weir or testpmd over memif."""
+    """weir, testpmd or one of VPP's over memif."""
     folder = tempfile.mkdtemp(prefix="weir-bench-")
     servers = [machine.memif(folder, i, "server") for i in range(2)]
     clients = [machine.memif(folder, i, "client") for i in range(2)]
@@ -280,10 +303,14 @@ def over_memif(machine, name, sessions):
     try:
         if name == "weir":
             box.program = weir(machine, folder, *servers, sessions)
+        elif name in vpp.BOXES:
+            box.program = start_vpp(machine, folder, sessions)
+            box.cli = vpp.Cli(folder)
+            box.cli.configure(name, folder, sessions, subscribers_of(sessions))
         else:
             box.program = testpmd(machine, folder, servers)
-        box.generator = Generator(machine, clients, folder, addresses=(INSIDE, OUTSIDE)
-                                  if name == "weir" else ("-", "-"))
+        box.generator = Generator(machine, clients, folder, addresses=("-", "-")
+                                  if name == "testpmd" else (INSIDE, OUTSIDE))
         box.set_up_flows()
         yield box
     finally:

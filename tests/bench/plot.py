@@ -8,7 +8,7 @@ import textwrap
 from targets import PIPELINE_CYCLES
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000",
-           "#8c564b")
+           "#8c564b", "#66a61e", "#5c3d99", "#b8a200")
 HEAD = """
 set terminal svg size {width},{height} font "sans-serif,13" background "white"
 set output "{file}"
@@ -150,22 +150,24 @@ def plot_workers(folder, machine, results, find):
 
 
 def plot_wire(folder, machine, results, find):
-    for link, other in (("memif", "testpmd"), ("veth", "kernel")):
+    for link in ("memif", "veth"):
         rows = [row for row in find(results, bench="wire", link=link, what="full rate")]
         if not rows:
             continue
         frames = list(dict.fromkeys(row["frames"] for row in rows))
+        others = list(dict.fromkeys(row["box"] for row in rows if row["box"] != "weir"))
         series, flat = [], []
         for kind in frames:
             ours = find(rows, box="weir", frames=kind)
-            theirs = find(rows, box=other, frames=kind)
             label = f"{kind} B" if kind.isdigit() else "IMIX"
             if ours:
                 series.append((f"weir, {label}", ours))
-            if len(theirs) > 1 or not ours:
-                series.append((f"{other}, {label}", theirs))
-            elif theirs:
-                flat.append((f"{other}, {label}", theirs[0]))
+            for other in others:
+                theirs = find(rows, box=other, frames=kind)
+                if len(theirs) > 1 or not ours:
+                    series.append((f"{other}, {label}", theirs))
+                elif theirs:
+                    flat.append((f"{other}, {label}", theirs[0]))
         file = f"{folder}/{link}.svg"
         lines_by_sessions(file, f"Whole program on one CPU over {link}, both directions", machine,
                           series, "million packets a second", 1e-6, flat)

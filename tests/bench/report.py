@@ -35,6 +35,10 @@ def version_of(*command):
         return ""
 
 
+def vpp_version():
+    return version_of(os.environ["VPP"], "--version").split(" built")[0]
+
+
 def about(line):
     return {
         "machine": platform.node(),
@@ -50,6 +54,7 @@ def about(line):
         "commit": os.environ.get("COMMIT", ""),
         "hugepages": os.environ["HUGE"] == "yes",
         "load": os.getloadavg()[0],
+        **({"vpp": vpp_version()} if os.environ.get("VPP") else {}),
     }
 
 
@@ -214,6 +219,7 @@ def print_tables(machine, results, reached):
     print(f"{machine['cpu']}, TSC {machine['tsc_hz'] / 1e6:.0f} MHz, CPU {machine['on_cpu']} of "
           f"{machine['cpus']}, load {machine['load']:.1f}; Linux {machine['kernel']}; "
           f"{machine['dpdk']}; {machine['compiler']}; weir {machine['weir']} {machine['commit']}; "
+          f"{machine['vpp'] + '; ' if 'vpp' in machine else ''}"
           f"{'2 MB hugepages' if machine['hugepages'] else 'no hugepages'}")
     for bench, title in TITLES.items():
         rows = find(results, bench=bench)

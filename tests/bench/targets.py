@@ -5,6 +5,8 @@ AT_MOST, AT_LEAST = "<=", ">="
 
 # By sessions: of an established session's packet, 64 B UDP, both directions.
 PIPELINE_CYCLES = ((64512, 90), (1032192, 130), (16515072, 180))
+# Sessions, VPP's plugin, how many times its rate.
+TIMES_VPP = ((64512, "nat44-ed", 3), (64512, "nat44-ei", 1.7), (1032192, "nat44-ei", 2))
 
 
 def _sessions(n):
@@ -36,6 +38,10 @@ def _measured(results, find):
     ours, theirs = (rate(box, 64512, "best") for box in ("weir", "testpmd"))
     yield ("... the best turns of both", AT_LEAST, 70, "%",
            100 * ours / theirs if ours and theirs else None)
+    for sessions, other, times in TIMES_VPP:
+        part = beside(f"vpp {other}", sessions, "part of its rate")
+        yield (f"over memif, 64 B, {_sessions(sessions)} sessions: times VPP {other}'s rate, turn by "
+               "turn", AT_LEAST, times, "x", _scaled(part, 0.01))
     yield ("new sessions a second at 1 M, the worst load", AT_LEAST, 1.5, "M/s",
            _scaled(_worst(find(results, bench="setup", sessions=1032192), of=min), 1e-6))
     yield ("made and expired a second at 16.5 M", AT_LEAST, 0.6, "M/s",

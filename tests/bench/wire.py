@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whole programs on the wire: prints lines of JSON like tests/bench/bench.
 
-ports:  weir over memif, and dpdk-testpmd (macswap) in its place;
+ports:  weir over memif, and dpdk-testpmd (macswap) and VPP, where there is one, in its place;
 kernel: weir over veth and af_packet, and the kernel's nftables masquerade in its place;
 dump:   weir over memif while all of its sessions are dumped;
 start:  how long weir takes to start.
@@ -20,6 +20,7 @@ import time
 
 import box as boxes
 import turns
+import vpp
 from turns import emit
 
 IN_FLIGHT = 1024
@@ -140,6 +141,8 @@ def main():
     parser.add_argument("--latency-ms", type=int, default=30, help="of one for latency")
     parser.add_argument("--tolerance", type=float, default=0.0)
     parser.add_argument("--prefix")
+    parser.add_argument("--vpp", help="a vpp program, for its boxes too")
+    parser.add_argument("--vpp-plugins", help="the folder of its plugins, if not where it looks")
     parser.add_argument("--no-huge", action="store_true")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
@@ -151,9 +154,11 @@ def main():
     args.sizes = args.sizes.split(",")
     if args.quick:
         args.ms = args.latency_ms = 10
-    args.machine = boxes.Machine(args.build, args.core, args.other, not args.no_huge, args.quick)
+    args.machine = boxes.Machine(args.build, args.core, args.other, not args.no_huge, args.quick,
+                                 args.vpp, args.vpp_plugins)
     if args.what == "ports":
-        turns.measure(boxes.over_memif, "memif", ["testpmd"], args)
+        turns.measure(boxes.over_memif, "memif", ["testpmd", *(vpp.BOXES if args.vpp else ())],
+                      args)
     elif args.what == "kernel":
         turns.measure(boxes.over_veth, "veth", ["kernel"], args)
     elif args.what == "dump":
@@ -163,4 +168,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RuntimeError as error:  # what a program said that does not start, or not go on
+        sys.exit(f"{os.path.basename(__file__)}: {error}")

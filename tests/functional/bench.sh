@@ -71,4 +71,29 @@ expect "an unknown number of sessions is refused" refuses pipeline --sessions 7Q
 expect "and an unknown part" refuses everything
 expect "and unknown frames" refuses pipeline --frames udp64,jumbo
 expect "and a direction of its own" refuses pipeline --direction sideways
+
+# says WORDS ARGUMENT...: tools/bench refuses them, with these words.
+says() {
+	"$ROOT/tools/bench" "${@:2}" >"$RUN_DIR/said" 2>&1 && return 1
+	grep -F -- "$1" "$RUN_DIR/said"
+}
+# fake_vpp NAME: a program that says it is VPP, and where VPP would start shows its configuration.
+fake_vpp() {
+	cat >"$1" <<-'END'
+		#!/bin/sh
+		case $1 in --version) echo "vpp v26.06-fake" ;; *) cat "$2"; exit 3 ;; esac
+	END
+	chmod 755 "$1"
+}
+fake_vpp "$RUN_DIR/vpp"
+expect "a VPP that is not there is refused" says "is no program" ports --vpp "$RUN_DIR/none"
+expect "and a program that is none" says "does not say that it is VPP" ports --vpp /bin/cat
+expect "and plugins where there are none" says "no memif_plugin.so" ports --vpp-plugins "$RUN_DIR"
+expect "and VPP for what it takes no part in" says "goes with ports" pipeline --vpp "$RUN_DIR/vpp"
+expect "and one that ends at once" says "$RUN_DIR/vpp does not start" \
+	ports --quick --no-huge --vpp "$RUN_DIR/vpp"
+for words in "main-core 0 corelist-workers $(($(nproc --all) - 1))" "main-heap-page-size default " \
+	"plugin nat_plugin.so { enable }"; do
+	expect "... with its configuration, $words" grep -F -- "$words" "$RUN_DIR/said"
+done
 finish
