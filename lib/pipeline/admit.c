@@ -42,13 +42,16 @@ void foresee_next(struct pipeline *pipeline)
 		nat_foresee_next(pipeline->config.nat);
 }
 
-static void foresee_rest(struct pipeline *pipeline)
+void foresee_rest(struct pipeline *pipeline, uint32_t i)
 {
+	if (i == pipeline->burst.foreseen)
+		foresee(pipeline, i);
 	while (nat_foresees(pipeline->config.nat))
 		nat_foresee_next(pipeline->config.nat);
 }
 
-static void admit(struct pipeline *pipeline, struct packet *p)
+/* Step 5: first packets only: rules, limits, port, and the complete session, published last. */
+void odd_admit(struct pipeline *pipeline, struct packet *p)
 {
 	enum verdict verdict;
 
@@ -60,19 +63,4 @@ static void admit(struct pipeline *pipeline, struct packet *p)
 			return packet_refuse(p, verdict);
 	}
 	keep_nexthop(&pipeline->burst, p, pipeline->generation);
-}
-
-/* Step 5: first packets only: rules, limits, port, and the complete session, published last. */
-void step_admit(struct pipeline *pipeline)
-{
-	struct burst *burst = &pipeline->burst;
-
-	foresee_rest(pipeline);
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		if (i == burst->foreseen) {
-			foresee(pipeline, i);
-			foresee_rest(pipeline);
-		}
-		admit(pipeline, &burst->packet[burst->odd[i]]);
-	}
 }

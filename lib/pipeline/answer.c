@@ -56,23 +56,18 @@ static void withdraw_sessions(const struct burst *burst, const struct packet *p)
 		nat_withdraw(second_half(burst, p));
 }
 
-/* Step 8: refused packets end here: counted, answered where the verdict says so, freed. */
-void step_answer(struct pipeline *pipeline)
+/* Step 8: a refused packet ends here: counted, answered where the verdict says so, freed. */
+void odd_answer(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
+	enum answer answer = verdicts[p->verdict].answer;
 
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-		enum answer answer = verdicts[p->verdict].answer;
-
-		if (p->kind != PACKET_REFUSED)
-			continue;
-		pipeline->config.stats->verdict[p->verdict]++;
-		withdraw_sessions(burst, p);
-		if (is_unsolicited(p))
-			unsolicited_keep(pipeline, p);
-		else if (answer != ANSWER_NONE)
-			answer_sender(pipeline, p, answer);
-		rte_pktmbuf_free(p->mbuf);
-	}
+	if (p->kind != PACKET_REFUSED)
+		return;
+	pipeline->config.stats->verdict[p->verdict]++;
+	withdraw_sessions(&pipeline->burst, p);
+	if (is_unsolicited(p))
+		unsolicited_keep(pipeline, p);
+	else if (answer != ANSWER_NONE)
+		answer_sender(pipeline, p, answer);
+	rte_pktmbuf_free(p->mbuf);
 }

@@ -85,27 +85,33 @@ static inline struct route_target *route_target_of(struct burst *burst, const st
 	return &burst->target[p - burst->packet];
 }
 
-/* The steps, in their order; each in the file of its name. */
+/* The steps, in their order; each in the file of its name. First those of the whole burst: what is
+ * odd is told from what is plain, and plain packets are sent. */
 void step_parse(struct pipeline *pipeline);
 void step_fragment(struct pipeline *pipeline);
 void step_find(struct pipeline *pipeline);
 void step_foresee(struct pipeline *pipeline);
 void step_track_plain(struct pipeline *pipeline);
 void step_translate_plain(struct pipeline *pipeline);
-void step_hairpin(struct pipeline *pipeline);
-void step_route(struct pipeline *pipeline);
-void step_hold(struct pipeline *pipeline);
-void step_admit(struct pipeline *pipeline);
-void step_fragment_pass(struct pipeline *pipeline);
-void step_track(struct pipeline *pipeline);
-void step_translate(struct pipeline *pipeline);
-void step_answer(struct pipeline *pipeline);
+/* Then each odd packet goes through all others, the next one behind it. */
+void step_odd(struct pipeline *pipeline);
 void step_transmit(struct pipeline *pipeline);
+
+void odd_hairpin(struct pipeline *pipeline, struct packet *p);
+void odd_route(struct pipeline *pipeline, struct packet *p);
+void odd_hold(struct pipeline *pipeline, struct packet *p);
+void odd_admit(struct pipeline *pipeline, struct packet *p);
+void odd_fragment(struct pipeline *pipeline, struct packet *p);
+void odd_track(struct pipeline *pipeline, struct packet *p);
+void odd_translate(struct pipeline *pipeline, struct packet *p);
+void odd_answer(struct pipeline *pipeline, struct packet *p);
 
 /* ---- shared by steps ---- */
 
 /* A round further in what step_foresee() began: where other work was done meanwhile. */
 void foresee_next(struct pipeline *pipeline);
+/* All of it, before the i-th odd packet; what was not begun with it is begun. */
+void foresee_rest(struct pipeline *pipeline, uint32_t i);
 
 /* The steps, all of them, for n packets. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);

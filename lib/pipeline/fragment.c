@@ -79,18 +79,11 @@ static void pass(struct pipeline *pipeline, struct packet *p)
 		packet_refuse(p, verdict);
 }
 
-/* Fragments that nothing else stops are held against those that have passed. */
-void step_fragment_pass(struct pipeline *pipeline)
+/* A fragment that nothing else stops is held against those that have passed. */
+void odd_fragment(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
-
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-
-		if ((p->kind == PACKET_QUERY || p->kind == PACKET_ROUTED) &&
-		    p->flags & PACKET_FRAGMENT_ANY)
-			pass(pipeline, p);
-	}
+	if ((p->kind == PACKET_QUERY || p->kind == PACKET_ROUTED) && p->flags & PACKET_FRAGMENT_ANY)
+		pass(pipeline, p);
 }
 
 void fragment_release(struct pipeline *pipeline)

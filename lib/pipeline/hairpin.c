@@ -190,19 +190,13 @@ static void hairpin_error(struct pipeline *pipeline, struct packet *p)
 		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
 }
 
-/* Step 3: the destination half of packets to our own public addresses. */
-void step_hairpin(struct pipeline *pipeline)
+/* Step 3: the destination half of a packet to one of our own public addresses. */
+void odd_hairpin(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
-
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-
-		if (!from_inside(p))
-			continue;
-		if (p->kind == PACKET_QUERY)
-			hairpin(pipeline, p);
-		else if (p->kind == PACKET_ERROR)
-			hairpin_error(pipeline, p);
-	}
+	if (!from_inside(p))
+		return;
+	if (p->kind == PACKET_QUERY)
+		hairpin(pipeline, p);
+	else if (p->kind == PACKET_ERROR)
+		hairpin_error(pipeline, p);
 }

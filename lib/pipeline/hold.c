@@ -19,17 +19,11 @@ static void hold(struct pipeline *pipeline, struct packet *p)
 		transmit_frame(pipeline, request, target->port, VERDICT_COUNT);
 }
 
-/* Packets whose neighbour is not known go into the hold queue. */
-void step_hold(struct pipeline *pipeline)
+/* A packet whose neighbour is not known goes into the hold queue. */
+void odd_hold(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
-
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-
-		if (p->kind < PACKET_ARP && p->nexthop == NEXTHOP_NONE)
-			hold(pipeline, p);
-	}
+	if (p->kind < PACKET_ARP && p->nexthop == NEXTHOP_NONE)
+		hold(pipeline, p);
 }
 
 /* Nobody answered: the packet is refused, and its sender told. */
@@ -50,7 +44,7 @@ static void fail(struct pipeline *pipeline, struct rte_mbuf *packet)
 		find_other_half(pipeline, p);
 	}
 	packet_refuse(p, VERDICT_NO_NEIGHBOUR);
-	step_answer(pipeline);
+	odd_answer(pipeline, p);
 }
 
 /* An answer of weir's own, or a repeated request: sent, or given up. */

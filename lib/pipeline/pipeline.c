@@ -57,6 +57,26 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms)
 	fragment_release(pipeline);
 }
 
+/* One by one: they are few and each takes another way, so that a loop in every step costs more. */
+void step_odd(struct pipeline *pipeline)
+{
+	struct burst *burst = &pipeline->burst;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		struct packet *p = &burst->packet[burst->odd[i]];
+
+		foresee_rest(pipeline, i);
+		odd_hairpin(pipeline, p);
+		odd_route(pipeline, p);
+		odd_hold(pipeline, p);
+		odd_admit(pipeline, p);
+		odd_fragment(pipeline, p);
+		odd_track(pipeline, p);
+		odd_translate(pipeline, p);
+		odd_answer(pipeline, p);
+	}
+}
+
 /* The walk. Down, no coming back; before translate no step writes a byte of a packet. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
 {
@@ -73,14 +93,7 @@ void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_
 	/* plain packets pass the others by: nothing can stop them any more */
 	step_track_plain(pipeline);
 	step_translate_plain(pipeline);
-	step_hairpin(pipeline);
-	step_route(pipeline);
-	step_hold(pipeline);
-	step_admit(pipeline);
-	step_fragment_pass(pipeline);
-	step_track(pipeline);
-	step_translate(pipeline);
-	step_answer(pipeline);
+	step_odd(pipeline);
 	step_transmit(pipeline);
 }
 

@@ -110,14 +110,8 @@ static void route(struct pipeline *pipeline, struct packet *p)
 }
 
 /* Step 4: the next hop for the planned destination, TTL and MTU. Plain packets have theirs. */
-void step_route(struct pipeline *pipeline)
+void odd_route(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
-
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-
-		if (p->kind == PACKET_QUERY || p->kind == PACKET_ERROR)
-			route(pipeline, p);
-	}
+	if (p->kind == PACKET_QUERY || p->kind == PACKET_ERROR)
+		route(pipeline, p);
 }

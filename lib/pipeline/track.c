@@ -61,16 +61,11 @@ void step_track_plain(struct pipeline *pipeline)
 	burst->plain_n = kept;
 }
 
-void step_track(struct pipeline *pipeline)
+void odd_track(struct pipeline *pipeline, struct packet *p)
 {
-	struct burst *burst = &pipeline->burst;
+	struct session *second = second_half(&pipeline->burst, p);
 
-	for (uint32_t i = 0; i < burst->odd_n; i++) {
-		struct packet *p = &burst->packet[burst->odd[i]];
-		struct session *second = second_half(burst, p);
-
-		if (p->kind == PACKET_QUERY &&
-		    track_odd(p->session, p->direction, p, pipeline->now) && second != NULL)
-			track_odd(second, 1, p, pipeline->now);
-	}
+	if (p->kind == PACKET_QUERY && track_odd(p->session, p->direction, p, pipeline->now) &&
+	    second != NULL)
+		track_odd(second, 1, p, pipeline->now);
 }

@@ -183,7 +183,7 @@ static void translate_query(struct pipeline *pipeline, struct packet *p,
 	send_translated(pipeline, p, second != NULL ? VERDICT_HAIRPINNED : VERDICT_TRANSLATED);
 }
 
-static void translate_odd(struct pipeline *pipeline, struct packet *p)
+void odd_translate(struct pipeline *pipeline, struct packet *p)
 {
 	const struct session *second = second_half(&pipeline->burst, p);
 
@@ -256,12 +256,4 @@ void step_translate_plain(struct pipeline *pipeline)
 	}
 	translate_list(pipeline, keep, keep_n, false);
 	translate_list(pipeline, need, need_n, true);
-}
-
-void step_translate(struct pipeline *pipeline)
-{
-	struct burst *burst = &pipeline->burst;
-
-	for (uint32_t i = 0; i < burst->odd_n; i++)
-		translate_odd(pipeline, &burst->packet[burst->odd[i]]);
 }

@@ -88,14 +88,7 @@ static const struct {
 	{"foresee", step_foresee},
 	{"track", step_track_plain},
 	{"translate", step_translate_plain},
-	{"hairpin", step_hairpin},
-	{"route", step_route},
-	{"hold", step_hold},
-	{"admit", step_admit},
-	{"fragment pass", step_fragment_pass},
-	{"track odd", step_track},
-	{"translate odd", step_translate},
-	{"answer", step_answer},
+	{"odd", step_odd},
 	{"transmit", step_transmit},
 };
 
