@@ -121,10 +121,22 @@ bool find_made(const struct pipeline *pipeline, struct packet *p)
 	return p->session != NULL;
 }
 
-/* The session that an ICMP error is about. */
-static void find_quoted(struct packet *p)
+/* ICMP errors, which are odd from the beginning, behind the candidates for what they are about: how
+ * many. */
+static uint32_t add_errors(struct burst *burst, uint32_t candidates)
 {
-	find_session(p);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++)
+		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
+			burst->plain[candidates + n++] = burst->odd[i];
+	return n;
+}
+
+/* An ICMP error whose session was looked for. */
+static void take_error(struct packet *p)
+{
+	route_prefetch(p->tuple.dst);
 	if (p->session == NULL)
 		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
 }
@@ -185,12 +197,10 @@ static bool is_plain(const struct packet *p, uint32_t generation)
 void step_find(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	uint32_t whole = burst->plain_n, candidates = whole + burst->fragments_n;
+	uint32_t whole = burst->plain_n, queries = whole + burst->fragments_n;
+	uint32_t candidates = queries + add_errors(burst, queries);
 
 	burst->created = pipeline->config.stats->sessions_created;
-	for (uint32_t i = 0; i < burst->odd_n; i++)
-		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
-			find_quoted(&burst->packet[burst->odd[i]]);
 	if (candidates == 0)
 		return;
 	if (likely(home_workers == 1))
@@ -209,6 +219,8 @@ void step_find(struct pipeline *pipeline)
 		}
 		set_aside(pipeline, p);
 	}
-	for (uint32_t i = whole; i < candidates; i++)
+	for (uint32_t i = whole; i < queries; i++)
 		set_aside(pipeline, &burst->packet[burst->plain[i]]);
+	for (uint32_t i = queries; i < candidates; i++)
+		take_error(&burst->packet[burst->plain[i]]);
 }

@@ -47,7 +47,9 @@ void step_parse(struct pipeline *pipeline)
 			continue;
 		}
 		burst_add_odd(burst, p);
-		if (p->kind == PACKET_ARP)
+		if (p->kind == PACKET_ERROR)
+			table_prefetch(own, p->hash);
+		else if (p->kind == PACKET_ARP)
 			take_arp(pipeline, p);
 	}
 	burst->plain_n = plain_n;
