@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <rte_cycles.h>
+#include <rte_prefetch.h>
 
 #include "bench.h"
 #include "figure.h"
@@ -10,8 +11,9 @@
 
 /*
  * Cycles of port_take(): in one block that stays in the cache; in the blocks of one subscriber,
- * tried as mapping_create() tries them; and in the blocks of a whole pool in random order. Random
- * ports are given back in between, so that the fill stays.
+ * tried as mapping_create() tries them; and in the blocks of a whole pool in random order: as first
+ * packets of a burst do, which ask for all their blocks ahead (that is part of the figure), and one
+ * by one. Random ports are given back in between, so that the fill stays.
  */
 #define TAKES 32 /* a window */
 #define ROUND 1024
@@ -20,6 +22,7 @@ struct ports {
 	const char *name;
 	uint32_t block_size, blocks; /* a subscriber's */
 	uint32_t subscribers;
+	bool ahead;           /* blocks are asked for ahead */
 	struct block **block; /* [subscriber][block] */
 	uint64_t random;
 };
@@ -73,6 +76,15 @@ static void give(struct ports *ports, struct block *const block[])
 	}
 }
 
+/* Asks the memory for blocks and their bitmaps, as lib/nat/foresee.c does. */
+static void ask_ahead(struct block *const *block[], uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(block[i][0]);
+	for (uint32_t i = 0; i < n; i++)
+		block_prefetch(block[i][0], PORT_UDP);
+}
+
 /*
  * A round: gives back, then takes again from the same subscribers in the same order. With many
  * subscribers it is long, so that giving back leaves a block no nearer than the L2 cache.
@@ -90,6 +102,8 @@ static void measure(struct ports *ports, struct random *random, struct figure *f
 	for (uint32_t i = 0; i < round; i += TAKES) {
 		uint64_t begin = rte_rdtsc_precise();
 
+		if (ports->ahead)
+			ask_ahead(&block[i], TAKES);
 		for (uint32_t j = i; j < i + TAKES; j++)
 			if (take(block[j], ports->blocks, random, &from) < 0)
 				world_die("a port was refused");
@@ -228,9 +242,10 @@ static void bench_blocks(const struct bench *bench)
 void bench_ports(const struct bench *bench)
 {
 	struct ports all[] = {
-		{"block of 1024", 1024, 1, 1, NULL, 1},
-		{"subscriber, 4 blocks of 256", 256, 4, 1, NULL, 1},
-		{"pool, 32768 blocks of 1024", 1024, 1, 32768, NULL, 1},
+		{"block of 1024", 1024, 1, 1, false, NULL, 1},
+		{"subscriber, 4 blocks of 256", 256, 4, 1, false, NULL, 1},
+		{"pool, 32768 blocks of 1024", 1024, 1, 32768, true, NULL, 1},
+		{"pool, one by one", 1024, 1, 32768, false, NULL, 1},
 	};
 
 	for (uint32_t i = 0; i < RTE_DIM(all); i++)
