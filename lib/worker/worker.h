@@ -69,7 +69,8 @@ void workers_transmit(struct rte_mbuf *frame, uint16_t port);
 
 /* ---- for a test that has no ports ---- */
 
-/* One turn of a worker's loop: how many packets it found. The caller is the worker. */
+/* One turn of a worker's loop, some bursts while there are: how many packets it found. The caller
+ * is the worker. */
 uint32_t worker_turn(struct worker *worker, uint64_t now_ms);
 
 #endif
