@@ -197,7 +197,8 @@ static inline struct rewrite session_rewrite(const struct session *session, uint
 	return rw;
 }
 
-/* Follows a TCP segment. False: it cannot be part of the session. */
+/* Follows a TCP segment; what is none has TCP_EVENT_NONE. False: it cannot be part of the session.
+ */
 static inline bool session_track_tcp(struct session *session, uint32_t direction, uint8_t event)
 {
 	uint32_t side = direction ^ (session->flags & SESSION_INBOUND);

@@ -15,6 +15,7 @@ const char *const tcp_state_names[TCP_STATES] = {
 };
 
 #define NO TCP_REFUSED
+#define NN TCP_NONE
 #define SS TCP_SYN_SENT
 #define S2 TCP_SYN_SENT2
 #define SR TCP_SYN_RECV
@@ -29,24 +30,24 @@ const char *const tcp_state_names[TCP_STATES] = {
  * [state][direction][event]. RFC 6146 section 3.5.2.2 in its terms: V6 INIT is SYN_SENT, V4/V6 FIN
  * RCV are FIN_WAIT and CLOSE_WAIT, V4 + V6 FIN RCV are LAST_ACK and TIME_WAIT, TRANS is CLOSE.
  */
-const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_COUNT] = {
+const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_ROOM] = {
 	/*			none ACK FIN SYN SYNACK RST */
 	/* RFC 6146: only a SYN begins a connection */
-	[TCP_NONE] = {{NO, NO, NO, SS, NO, NO}, {NO, NO, NO, NO, NO, NO}},
+	[TCP_NONE] = {{NN, NO, NO, SS, NO, NO}, {NN, NO, NO, NO, NO, NO}},
 	/* RFC 7857 2: open when SYNs have passed both ways; RFC 5382 REQ-2: simultaneous open */
-	[TCP_SYN_SENT] = {{NO, SS, SS, SS, SS, CL}, {NO, SS, SS, S2, SR, CL}},
-	[TCP_SYN_SENT2] = {{NO, S2, S2, S2, SR, CL}, {NO, S2, S2, S2, SR, CL}},
-	[TCP_SYN_RECV] = {{NO, ES, FW, SR, ES, CL}, {NO, SR, CW, SR, SR, CL}},
+	[TCP_SYN_SENT] = {{SS, SS, SS, SS, SS, CL}, {SS, SS, SS, S2, SR, CL}},
+	[TCP_SYN_SENT2] = {{S2, S2, S2, S2, SR, CL}, {S2, S2, S2, S2, SR, CL}},
+	[TCP_SYN_RECV] = {{SR, ES, FW, SR, ES, CL}, {SR, SR, CW, SR, SR, CL}},
 	/* RFC 7857 2.2: a RST shortens the session, and does not end it */
-	[TCP_ESTABLISHED] = {{NO, ES, FW, ES, ES, CL}, {NO, ES, CW, ES, ES, CL}},
+	[TCP_ESTABLISHED] = {{ES, ES, FW, ES, ES, CL}, {ES, ES, CW, ES, ES, CL}},
 	/* RFC 6146: each side's FIN is remembered; both: the closing timeout runs */
-	[TCP_FIN_WAIT] = {{NO, FW, FW, FW, FW, CL}, {NO, FW, TW, FW, FW, CL}},
-	[TCP_CLOSE_WAIT] = {{NO, CW, LA, CW, CW, CL}, {NO, CW, CW, CW, CW, CL}},
+	[TCP_FIN_WAIT] = {{FW, FW, FW, FW, FW, CL}, {FW, FW, TW, FW, FW, CL}},
+	[TCP_CLOSE_WAIT] = {{CW, CW, LA, CW, CW, CL}, {CW, CW, CW, CW, CW, CL}},
 	/* RFC 6191, RFC 9293 3.6.1: a new SYN reuses the ports; the other side's makes it the
 	 * opener, which is open once our side, too, has acknowledged */
-	[TCP_LAST_ACK] = {{NO, LA, LA, SS, LA, CL}, {NO, LA, LA, S2, LA, CL}},
-	[TCP_TIME_WAIT] = {{NO, TW, TW, SS, TW, CL}, {NO, TW, TW, S2, TW, CL}},
+	[TCP_LAST_ACK] = {{LA, LA, LA, SS, LA, CL}, {LA, LA, LA, S2, LA, CL}},
+	[TCP_TIME_WAIT] = {{TW, TW, TW, SS, TW, CL}, {TW, TW, TW, S2, TW, CL}},
 	/* RFC 7857 2.2: data after the RST: the connection lives. A SYN of the other side is no
 	 * reason to give up on it: like the RST, it may be forged (RFC 5961) */
-	[TCP_CLOSE] = {{NO, ES, CL, SS, CL, CL}, {NO, ES, CL, CL, CL, CL}},
+	[TCP_CLOSE] = {{CL, ES, CL, SS, CL, CL}, {CL, ES, CL, CL, CL, CL}},
 };

@@ -28,10 +28,15 @@ enum tcp_state {
 /* Also a state for "refused": the segment cannot begin a connection. */
 #define TCP_REFUSED TCP_STATES
 
-extern const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_COUNT];
+/* Events, and room: an index is made by shifts. */
+#define TCP_EVENT_ROOM 8
+_Static_assert(TCP_EVENT_COUNT <= TCP_EVENT_ROOM, "there is room for every event");
+
+extern const uint8_t tcp_table[TCP_STATES][2][TCP_EVENT_ROOM];
 extern const char *const tcp_state_names[TCP_STATES];
 
-/* The state after a segment, or TCP_REFUSED. */
+/* The state after a segment, or TCP_REFUSED. TCP_EVENT_NONE changes none: what has no TCP header
+ * takes the same branches as what has one, as they come in no order. */
 static inline uint8_t tcp_next(uint8_t state, uint32_t direction, uint8_t event)
 {
 	return tcp_table[state][direction][event];

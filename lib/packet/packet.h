@@ -33,7 +33,7 @@ enum packet_kind {
  * need a closer look, so they are never plain.
  */
 enum tcp_event {
-	TCP_EVENT_NONE, /* no TCP; or flags that no TCP sends together */
+	TCP_EVENT_NONE, /* no TCP header: another protocol, or a fragment but the first */
 	TCP_EVENT_ACK,
 	TCP_EVENT_FIN,
 	TCP_EVENT_SYN,

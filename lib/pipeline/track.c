@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <netinet/in.h>
-
 #include "burst.h"
 
 /* Follows a packet in its session. False: it is refused. */
 static inline bool track(struct session *session, uint32_t direction, struct packet *p,
 			 uint32_t now)
 {
-	if (tuple_proto(&p->tuple) == IPPROTO_TCP && likely(!(p->flags & PACKET_LATER)) &&
-	    unlikely(!session_track_tcp(session, direction, p->tcp_event))) {
+	if (unlikely(!session_track_tcp(session, direction, p->tcp_event))) {
 		packet_refuse(p, VERDICT_BAD_TCP_STATE);
 		return false;
 	}
@@ -48,13 +45,14 @@ void track_first_half(struct pipeline *pipeline, struct packet *p)
 void step_track_plain(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	uint32_t kept = 0;
+	uint32_t n = burst->plain_n, now = pipeline->now, kept = 0;
 
-	for (uint32_t i = 0; i < burst->plain_n; i++) {
-		struct packet *p = &burst->packet[burst->plain[i]];
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t packet = burst->plain[i];
+		struct packet *p = &burst->packet[packet];
 
-		if (likely(track(p->session, p->direction, p, pipeline->now)))
-			burst->plain[kept++] = burst->plain[i];
+		if (likely(track(p->session, p->direction, p, now)))
+			burst->plain[kept++] = packet;
 		else
 			burst_add_odd(burst, p);
 	}
