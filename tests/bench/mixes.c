@@ -8,6 +8,7 @@
 #include "bench.h"
 #include "figure.h"
 #include "timeouts.h"
+#include "wheel.h"
 
 /*
  * Established sessions with something else beside: new flows, fragments, ICMP errors. Cycles a
@@ -96,6 +97,19 @@ static double measure(const struct mix *mix)
 		pipeline_run(workers[0]->pipeline, &run.mbuf[i], BURST_MAX);
 	}
 	return (double)(rte_rdtsc_precise() - begin) / WINDOW_PACKETS;
+}
+
+/* As over a day, each in another second: else the wheel would look at all of them in one. */
+static void open_established(void)
+{
+	for (uint64_t i = 0; i < WHEEL_SECONDS; i++) {
+		flows_open(&run.flows, &run.world, workers[0],
+			   (uint32_t)(run.established * i / WHEEL_SECONDS),
+			   (uint32_t)(run.established * (i + 1) / WHEEL_SECONDS));
+		run.now_ms += 1000;
+		run.world.now_ms = (uint64_t)run.now_ms;
+		world_poll(&run.world, workers[0]);
+	}
 }
 
 /* What the mix before began ends; the wheel gets as many turns as it has batches. */
@@ -188,7 +202,7 @@ void bench_mixes(const struct bench *bench)
 	world_setup(&run.world, bench->sessions + run.reserve + bench->sessions / 4, 1);
 	run.now_ms = (double)run.world.now_ms;
 	flows_create(&run.flows, run.established + run.reserve, bench->frames);
-	flows_open(&run.flows, &run.world, workers[0], 0, run.established);
+	open_established();
 	if (rte_pktmbuf_alloc_bulk(workers[0]->buffers, run.mbuf, WINDOW_PACKETS) != 0)
 		world_die("out of packet buffers");
 	for (uint32_t number = 0; number < bench->runs; number++)
