@@ -157,12 +157,11 @@ static inline uint32_t session_value(const struct table *table, const struct ses
 	return (uint32_t)(session - record) << 1 | direction;
 }
 
-/* Asks the memory for both lines of a session; or of NULL, which costs nothing. */
+/* Asks the memory for both lines of a session. */
 static inline void session_prefetch_lines(const struct session *session)
 {
 	rte_prefetch0(session);
-	/* of a number, as NULL has no members */
-	rte_prefetch0((const void *)((uintptr_t)session + offsetof(struct session, packets)));
+	rte_prefetch0(&session->packets);
 }
 
 /* The session that has a tuple, and which of its two that is; or NULL. */

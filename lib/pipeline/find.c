@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "burst.h"
 
-/* What a bucket gives for a packet: most likely its session, or NULL. Its lines are asked for. */
-static inline void guess(const struct table *table, const struct table_bucket *bucket,
+/* Whether a bucket gives a session for a packet, most likely the right one; its lines are asked
+ * for.
+ */
+static inline bool guess(const struct table *table, const struct table_bucket *bucket,
 			 struct packet *p)
 {
 	p->session = session_of(table, table_guess_in(bucket, p->hash), &p->direction);
+	if (unlikely(p->session == NULL))
+		return false;
 	session_prefetch_lines(p->session);
+	return true;
 }
 
 /* The candidates of one home. All memory is asked for before any is waited for; parse has asked for
@@ -24,8 +29,8 @@ static void find_in(struct pipeline *pipeline, uint8_t home, const uint8_t candi
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &burst->packet[candidate[i]];
 
-		guess(table, table_first(table, p->hash), p);
-		if (unlikely(p->session == NULL) && table_prefetch_other(table, p->hash))
+		if (unlikely(!guess(table, table_first(table, p->hash), p)) &&
+		    table_prefetch_other(table, p->hash))
 			elsewhere[elsewhere_n++] = candidate[i];
 	}
 	for (uint32_t i = 0; i < elsewhere_n; i++) {
