@@ -56,11 +56,6 @@ void table_destroy(struct table *table)
 	rte_free(table);
 }
 
-static uint32_t first_bucket(const struct table *table, uint64_t hash)
-{
-	return (uint32_t)(table_first(table, hash) - table->bucket);
-}
-
 static uint32_t find_in(const struct table *table, const struct table_bucket *bucket,
 			const struct tuple *key, uint16_t tag)
 {
@@ -90,9 +85,7 @@ uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (value == TABLE_NONE &&
 		    __atomic_load_n(&first->elsewhere, __ATOMIC_ACQUIRE) != 0) {
-			uint32_t other = table_other_of(table, first_bucket(table, hash), tag);
-
-			value = find_in(table, &table->bucket[other], key, tag);
+			value = find_in(table, table_other(table, hash), key, tag);
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		}
 	} while (value == TABLE_NONE && __atomic_load_n(&table->moves, __ATOMIC_RELAXED) != moves);
@@ -195,7 +188,7 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 
 int table_add(struct table *table, uint64_t hash, uint32_t value)
 {
-	uint32_t first = first_bucket(table, hash), bucket = first;
+	uint32_t first = table_first_number(table, hash), bucket = first;
 	int32_t place = free_place(&table->bucket[first]);
 	uint16_t tag = table_tag(hash);
 
@@ -232,7 +225,7 @@ static bool remove_from(struct table *table, uint32_t bucket, uint16_t tag, uint
 
 void table_remove(struct table *table, uint64_t hash, uint32_t value)
 {
-	uint32_t first = first_bucket(table, hash);
+	uint32_t first = table_first_number(table, hash);
 	uint16_t tag = table_tag(hash);
 
 	if (remove_from(table, first, tag, value))

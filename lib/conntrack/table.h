@@ -76,9 +76,14 @@ uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t
  * they gave; likewise those that may stand in their other bucket; then compare the keys. What was
  * guessed wrong is looked up by table_find().
  */
+static inline uint32_t table_first_number(const struct table *table, uint64_t hash)
+{
+	return (uint32_t)((hash >> 32) * table->buckets >> 32);
+}
+
 static inline const struct table_bucket *table_first(const struct table *table, uint64_t hash)
 {
-	return &table->bucket[(hash >> 32) * table->buckets >> 32];
+	return &table->bucket[table_first_number(table, hash)];
 }
 
 static inline void table_prefetch(const struct table *table, uint64_t hash)
@@ -140,7 +145,7 @@ static inline uint32_t table_other_of(const struct table *table, uint32_t bucket
 
 static inline const struct table_bucket *table_other(const struct table *table, uint64_t hash)
 {
-	uint32_t first = (uint32_t)((hash >> 32) * table->buckets >> 32);
+	uint32_t first = table_first_number(table, hash);
 
 	return &table->bucket[table_other_of(table, first, table_tag(hash))];
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "burst.h"
 
-/* Whether a bucket gives a session for a packet, most likely the right one; its lines are asked
- * for.
- */
+/* Whether a bucket gives a session for a packet, most likely its own; then that is asked for. */
 static inline bool guess(const struct table *table, const struct table_bucket *bucket,
 			 struct packet *p)
 {
