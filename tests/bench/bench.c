@@ -22,9 +22,10 @@ static const struct {
 	const char *name;
 	void (*run)(const struct bench *bench);
 } benches[] = {
-	{"about", bench_about},       {"pipeline", bench_pipeline}, {"mixes", bench_mixes},
-	{"sessions", bench_sessions}, {"churn", bench_churn},       {"ports", bench_ports},
-	{"workers", bench_workers},   {"trace", bench_trace},       {"dump", bench_dump},
+	{"about", bench_about},         {"pipeline", bench_pipeline}, {"mixes", bench_mixes},
+	{"sessions", bench_sessions},   {"churn", bench_churn},       {"ports", bench_ports},
+	{"workers", bench_workers},     {"trace", bench_trace},       {"dump", bench_dump},
+	{"roundtrip", bench_roundtrip},
 };
 
 static const struct option options[] = {

@@ -28,6 +28,8 @@ void bench_churn(const struct bench *bench);
 void bench_ports(const struct bench *bench);
 void bench_dump(const struct bench *bench);
 void bench_workers(const struct bench *bench);
+/* Between the first CPU and the second. */
+void bench_roundtrip(const struct bench *bench);
 /* Prints what trace.py reads. */
 void bench_trace(const struct bench *bench);
 

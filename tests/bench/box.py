@@ -55,6 +55,16 @@ class Machine:
             return ["--in-memory", "--single-file-segments"]
         return ["--no-huge", "--no-shconf", "-m", str(megabytes)]
 
+    def round_trip(self):
+        """TSC cycles that a cache line takes from one CPU to the other and back, while nothing else
+        polls on them."""
+        memory = [] if self.hugepages else ["--no-huge", "64"]
+        lines = subprocess.run(
+            self.command([f"{self.build}/tests/bench/bench", "roundtrip", "--cpus",
+                          f"{self.other},{self.core}", *memory]),
+            capture_output=True, text=True, check=True).stdout.splitlines()
+        return json.loads(lines[-1])["value"]
+
     def memif(self, folder, number, role):
         """One end of a memif link. Of hugepages the client's end saves a copy."""
         copy = "" if role == "server" or not self.hugepages else ",zero-copy=yes"

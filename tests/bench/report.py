@@ -39,7 +39,17 @@ def vpp_version():
     return version_of(os.environ["VPP"], "--version").split(" built")[0]
 
 
-def about(line):
+def round_trips(lines):
+    """How far apart the two CPUs were, before and after what was measured on the wire."""
+    cycles = [line["value"] for line in lines if line["bench"] == "roundtrip"]
+    if not cycles:
+        return {}
+    return {"round_trip_cycles": {"median": statistics.median(cycles), "min": min(cycles),
+                                  "max": max(cycles)}}
+
+
+def about(lines):
+    line = next(line for line in lines if line["bench"] == "about")
     return {
         "machine": platform.node(),
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -55,6 +65,7 @@ def about(line):
         "hugepages": os.environ["HUGE"] == "yes",
         "load": os.getloadavg()[0],
         **({"vpp": vpp_version()} if os.environ.get("VPP") else {}),
+        **round_trips(lines),
     }
 
 
@@ -197,7 +208,14 @@ def wire_table(rows):
                   f"until there were {sessions:,}")
 
 
-def beside_table(rows):
+def trips_cell(results, **of):
+    """The cache line's round trips around a measurement, least and most."""
+    trips = find(results, bench="roundtrip", **of)
+    least, most = (of_all(row[key] for row in trips) for of_all, key in ((min, "min"), (max, "max")))
+    return f"{least:.0f}" if least == most else f"{least:.0f}-{most:.0f}"
+
+
+def beside_table(rows, results):
     """Weir beside each other box, as they took turns."""
     lines = {}
     for row in rows:
@@ -209,18 +227,22 @@ def beside_table(rows):
     for head in ("part of its rate %", "p99 us more at 50 %", "at 90 %"):
         heads += [head, "min", "max"]
     cells = [[link, beside, f"{sessions:,}", frames] +
-             [f"{what[column][key]:.1f}" for column in columns for key in ("median", "min", "max")]
+             [f"{what[column][key]:.1f}" for column in columns for key in ("median", "min", "max")] +
+             [trips_cell(results, link=link, beside=beside, sessions=sessions, frames=frames)]
              for (link, beside, sessions, frames), what in lines.items()]
     print("\nWeir beside another box, turn by turn")
-    print_rows(heads, cells, ("link", "beside", "frames"))
+    print_rows(heads + ["round trip"], cells, ("link", "beside", "frames"))
 
 
 def print_tables(machine, results, reached):
+    trips = machine.get("round_trip_cycles")
     print(f"{machine['cpu']}, TSC {machine['tsc_hz'] / 1e6:.0f} MHz, CPU {machine['on_cpu']} of "
           f"{machine['cpus']}, load {machine['load']:.1f}; Linux {machine['kernel']}; "
           f"{machine['dpdk']}; {machine['compiler']}; weir {machine['weir']} {machine['commit']}; "
           f"{machine['vpp'] + '; ' if 'vpp' in machine else ''}"
-          f"{'2 MB hugepages' if machine['hugepages'] else 'no hugepages'}")
+          f"{'2 MB hugepages' if machine['hugepages'] else 'no hugepages'}"
+          + (f"; a cache line to the other CPU and back {trips['median']:,.0f} cycles "
+             f"({trips['min']:,.0f} to {trips['max']:,.0f})" if trips else ""))
     for bench, title in TITLES.items():
         rows = find(results, bench=bench)
         if rows:
@@ -228,7 +250,7 @@ def print_tables(machine, results, reached):
     rows = find(results, bench="wire")
     if rows:
         wire_table(rows)
-        beside_table(rows)
+        beside_table(rows, results)
     print("\nmedian, min, max: of the runs, each the median of its windows or trials; "
           "best: the best tenth of the windows")
     if reached:
@@ -245,7 +267,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the figures mean nothing")
     args = parser.parse_args()
     lines = [json.loads(line) for line in sys.stdin]
-    machine = about(next(line for line in lines if line["bench"] == "about"))
+    machine = about(lines)
     results = list(figures(lines))
     derive(results)
     reached = [] if args.quick else targets.reached(results, find)

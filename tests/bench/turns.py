@@ -23,6 +23,15 @@ def emit(**line):
     print(json.dumps(line), flush=True)
 
 
+@contextlib.contextmanager
+def round_trips(machine, **of):
+    """Before and after a measurement, how far apart the two CPUs are: nothing may poll then."""
+    of = {"bench": "roundtrip", "unit": "cycles", **of}
+    emit(**of, what="before", value=machine.round_trip())
+    yield
+    emit(**of, what="after", value=machine.round_trip())
+
+
 def forwarded(result):
     return result["received_during"] / result["seconds"]
 
@@ -192,4 +201,6 @@ def measure(over, link, others, args):
                     for number in range(args.runs):
                         print(f"{link}: {other} and weir, {sessions} sessions, {size}, "
                               f"run {number + 1}", file=sys.stderr)
-                        Pair(link, pair, size, number, args).run()
+                        with round_trips(args.machine, link=link, beside=other, sessions=sessions,
+                                         frames=size, run=number):
+                            Pair(link, pair, size, number, args).run()

@@ -21,7 +21,7 @@ import time
 import box as boxes
 import turns
 import vpp
-from turns import emit
+from turns import emit, round_trips
 
 IN_FLIGHT = 1024
 
@@ -65,10 +65,13 @@ def measure_dump(args):
             with boxes.over_memif(args.machine, "weir", sessions) as box:
                 weirctl = [f"{args.build}/app/weirctl/weirctl", "--socket",
                            f"{box.folder}/weir.sock", "--json", "show", "sessions"]
+                box.stop()
                 for name, command in (("weirctl --json show sessions", weirctl),
                                       ("telemetry /weir/sessions", client)):
                     print(f"dump: {name}, {sessions} sessions, run {number + 1}", file=sys.stderr)
-                    dump_beside(box, name, command, number)
+                    with round_trips(args.machine, link="memif", beside=name, sessions=sessions,
+                                     run=number), box.turn():
+                        dump_beside(box, name, command, number)
 
 
 def dump_beside(box, name, command, number):

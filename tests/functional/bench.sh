@@ -41,7 +41,7 @@ measure() {
 }
 
 expect "it measures everything, in short" measure
-for kind in pipeline mixes setup churn memory ports start workers wire dump; do
+for kind in pipeline mixes setup churn memory ports start workers wire roundtrip dump; do
 	expect "there are figures of $kind" has $kind
 done
 for box in testpmd kernel weir; do
@@ -50,6 +50,8 @@ done
 for other in testpmd kernel; do
 	expect "and of weir beside $other, turn by turn" has wire beside $other
 done
+expect "it says how far apart the CPUs were" \
+	above_zero "$(jq .about.round_trip_cycles.median "$RESULTS")"
 for plot in pipeline mixes workers-established workers-first memif veth latency-memif; do
 	expect "a plot, $plot.svg" is_svg "$PLOTS/$plot.svg"
 done
