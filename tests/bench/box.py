@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -24,9 +25,9 @@ routes:
   - {{to: 0.0.0.0/0, via: 192.0.2.2}}
   - {{to: 100.64.0.0/10, via: 10.0.0.2}}
 pools:
-  - {{name: bench, addresses: [{addresses}], block-size: 64, max-blocks-per-subscriber: 1}}
+  - {{name: bench, addresses: [{addresses}], block-size: {block}, max-blocks-per-subscriber: {blocks}}}
 limits: {{max-sessions: {sessions}, max-subscribers: {subscribers}}}
-timeouts: {{udp-first: 3600s, udp-stream: 3600s}}
+timeouts: {{udp-first: 3600s, udp-stream: 3600s, ports: [{{protocol: udp, port: 53, timeout: 1s}}]}}
 workers: {{count: 1, cores: [{core}], control-core: {other}, idle: poll}}
 eal: {{file-prefix: {prefix}, hugepages: {hugepages}}}
 control: {{socket: {folder}/weir.sock}}
@@ -157,17 +158,21 @@ class Generator:
     def answer(self):
         for line in self.process.stdout:
             if line.startswith("{"):
-                return json.loads(line)
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise RuntimeError(f"the generator does not take: {self.said}")
+                return answer
         self.errors.seek(0)
         raise RuntimeError(f"the generator ended: {self.errors.read()[-2000:]}")
 
-    def ask(self, line):
+    def say(self, line):
+        self.said = line
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        answer = self.answer()
-        if "error" in answer:
-            raise RuntimeError(f"the generator does not take: {line}")
-        return answer
+
+    def ask(self, line):
+        self.say(line)
+        return self.answer()
 
     def run(self, size, rate, ms):
         return self.ask(f"run mixed {size} {int(rate)} {ms}")
@@ -197,13 +202,19 @@ class Box:
 
     def __init__(self, machine, name, sessions, folder):
         self.machine, self.name, self.sessions, self.folder = machine, name, sessions, folder
-        self.program = self.generator = self.cli = None
+        self.program = self.generator = self.cli = self.client = None
         self.learned = {}
 
-    def weirctl(self, *words):
-        return json.loads(subprocess.run(
-            [f"{self.machine.build}/app/weirctl/weirctl", "--socket", f"{self.folder}/weir.sock",
-             "--json", *words], capture_output=True, text=True, check=True).stdout)
+    def telemetry(self, command):
+        """weir's answer. It takes less of the generator's CPU than weirctl does."""
+        if self.client is None:
+            self.client = telemetry_connect(self.folder)
+        return telemetry_ask(self.client, command)
+
+    def worker(self):
+        """weir's only worker, as it shows it."""
+        workers = self.telemetry("/weir/workers")["workers"]  # lists are objects there
+        return next(iter(workers.values()))
 
     def busy(self):
         """(cycles, packets) so far, as weir or VPP counts them; of the kernel, without packets,
@@ -217,7 +228,7 @@ class Box:
             return self.cli.busy()
         if self.name != "weir":
             return None
-        worker = self.weirctl("show", "workers")["workers"][0]
+        worker = self.worker()
         return worker["cycles_busy"], worker["received"] + worker["taken_over"]
 
     def stop(self):
@@ -238,6 +249,14 @@ class Box:
     def pauses(self):
         """Times that a CPU was taken from the box or the generator."""
         return (self.program.pauses() if self.program else 0) + self.generator.pauses()
+
+    def end(self):
+        # the box first: net_memif's server may crash when its client leaves while it polls
+        for part in (self.program, self.generator):
+            if part:
+                part.end()
+        if self.client:
+            self.client.close()
 
     def set_up_flows(self):
         """As RFC 9693 asks: sessions are made first, and are all there before it is measured."""
@@ -261,26 +280,54 @@ class Box:
                                f"{self.learned['learned']}")
 
 
+def file_prefix(folder):
+    return f"{pathlib.Path(folder).name}-weir"
+
+
+def telemetry_connect(folder):
+    """DPDK's telemetry socket of the weir of a folder."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.settimeout(60)
+    client.connect(f"/run/dpdk/{file_prefix(folder)}/dpdk_telemetry.v2")
+    client.recv(65536)
+    return client
+
+
+def telemetry_ask(client, command):
+    client.send(command.encode())
+    return json.loads(client.recv(65536))[command.split(",")[0]]
+
+
 def subscribers_of(sessions):
     return -(-sessions // PER_SUBSCRIBER)
 
 
-def weir_config(machine, folder, inside, outside, sessions):
+def blocks_of(sessions, room):
+    """(ports a block, blocks a subscriber): one block of just as many as it has sessions, unless
+    there is room for others, that come and go."""
+    if not room:
+        return PER_SUBSCRIBER, 1
+    return 1024, 2 + (PER_SUBSCRIBER + 2 * room // subscribers_of(sessions)) // 1024
+
+
+def weir_config(machine, folder, inside, outside, sessions, room=0):
+    """For so many sessions, and room for more, of one packet to port 53."""
     path = f"{folder}/weir.yaml"
     subscribers = max(16, subscribers_of(sessions) * 5 // 4)
-    # 1,008 blocks an address, and subscribers choose at random
-    addresses = subscribers * 3 // 2 // 1008 + 2
+    block, blocks = blocks_of(sessions, room)
+    # subscribers choose an address at random
+    addresses = subscribers * blocks * 3 // 2 // (64512 // block) + 2
     networks = ", ".join(f"203.0.{112 + i}.0/24" for i in range((addresses + 255) // 256))
     pathlib.Path(path).write_text(WEIR_CONFIG.format(
-        inside=inside, outside=outside, addresses=networks, sessions=max(1024, sessions * 5 // 4),
-        subscribers=subscribers, core=machine.core, other=machine.other,
-        hugepages="auto" if machine.hugepages else "no", prefix=f"bench{os.getpid()}",
-        folder=folder))
+        inside=inside, outside=outside, addresses=networks, block=block, blocks=blocks,
+        sessions=max(1024, sessions * 5 // 4 + room), subscribers=subscribers, core=machine.core,
+        other=machine.other, hugepages="auto" if machine.hugepages else "no",
+        prefix=file_prefix(folder), folder=folder))
     return path
 
 
-def weir(machine, folder, inside, outside, sessions, namespace=None):
-    config = weir_config(machine, folder, inside, outside, sessions)
+def weir(machine, folder, inside, outside, sessions, room=0, namespace=None):
+    config = weir_config(machine, folder, inside, outside, sessions, room)
     return Program(machine, [f"{machine.build}/app/weir/weir", "-c", config], "weir: ready",
                    f"{folder}/box.log", namespace)
 
@@ -304,15 +351,15 @@ def start_vpp(machine, folder, sessions):
 
 
 @contextlib.contextmanager
-def over_memif(machine, name, sessions):
-    """weir, testpmd or one of VPP's over memif."""
+def over_memif(machine, name, sessions, room=0):
+    """weir, with room for more sessions, testpmd or one of VPP's over memif."""
     folder = tempfile.mkdtemp(prefix="weir-bench-")
     servers = [machine.memif(folder, i, "server") for i in range(2)]
     clients = [machine.memif(folder, i, "client") for i in range(2)]
     box = Box(machine, name, sessions, folder)
     try:
         if name == "weir":
-            box.program = weir(machine, folder, *servers, sessions)
+            box.program = weir(machine, folder, *servers, sessions, room)
         elif name in vpp.BOXES:
             box.program = start_vpp(machine, folder, sessions)
             box.cli = vpp.Cli(folder)
@@ -324,10 +371,7 @@ def over_memif(machine, name, sessions):
         box.set_up_flows()
         yield box
     finally:
-        # the box first: net_memif's server may crash when its client leaves while it polls
-        for part in (box.program, box.generator):
-            if part:
-                part.end()
+        box.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -398,16 +442,15 @@ def over_veth(machine, name, sessions):
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         links = Links(pathlib.Path(folder).name)
         stack.callback(links.end)
+        stack.callback(box.end)
         if name == "weir":
             devices = [f"net_af_packet{i},iface=box{i},framecnt=4096,qdisc_bypass=1" for i in range(2)]
             box.program = weir(machine, folder, *devices, sessions, namespace=links.box)
-            stack.callback(box.program.end)
         else:
             kernel_nat(machine, links, sessions)
             stack.enter_context(conntrack_room(sessions))
         box.generator = Generator(machine,
                                   [f"net_af_packet{i},iface=gen{i},framecnt=4096,qdisc_bypass=1" for i in range(2)],
                                   folder, namespace=links.generator)
-        stack.callback(box.generator.end)
         box.set_up_flows()
         yield box

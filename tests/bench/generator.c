@@ -22,20 +22,18 @@
  *	mirror                       outside, each is what it is inside: the box is no NAT
  *	run DIRECTION SIZE RATE MS   out, in or mixed; frame bytes or imix; packets/s, 0: all
  *	loop SIZE FRAMES MS          both ways, as fast as so many frames go round
+ *	beside NEW SIZE FROM MS      as `run mixed SIZE 0 MS`, but of 100,000 frames NEW begin new
+ *	                             flows, and what comes out counts from FROM ms on
+ *	drain                        receives what is under way still
  *	quit
  *
  * Every frame carries its flow, a magic number and the time it was sent, under right checksums. A
  * frame that comes back counts when it carries the magic number and arrived on the other port.
  */
-#define BURST            32
-#define DESCRIPTORS      2048
-#define BUFFERS          65535
-#define FRAME_MAX        1514
-#define SUBSCRIBER_FIRST RTE_IPV4(100, 64, 0, 0)
-#define SUBSCRIBER_PORT  1024
-#define REMOTE_FIRST     RTE_IPV4(198, 18, 64, 0)
-#define REMOTES          4096
-#define REMOTE_PORT      80
+#define BURST       32
+#define DESCRIPTORS 2048
+#define BUFFERS     65535
+#define FRAME_MAX   1514
 
 struct generator generator;
 
@@ -45,6 +43,7 @@ struct generator generator;
 
 static struct {
 	uint64_t sent, received, foreign, full;
+	uint64_t new_sent, new_received, new_missing; /* missing: no source port was free */
 	uint32_t *latency;
 } count;
 
@@ -59,6 +58,10 @@ static void receive_one(uint16_t port, struct rte_mbuf *frame, uint64_t now, boo
 	if (ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
 		return arp_take(port, frame);
 	memcpy(&payload, udp + 1, sizeof(payload));
+	if (payload.magic == MAGIC && payload.flow == NEW_FLOW && port == 1) {
+		count.new_received++;
+		return;
+	}
 	if (frame->pkt_len < 60 || payload.magic != MAGIC || payload.flow >= generator.flows) {
 		count.foreign++;
 		return;
@@ -98,26 +101,40 @@ static uint32_t receive(bool learn)
 	return all;
 }
 
-/* Sends the next n flows on a port. */
+/* The next frame of a port: its next flow's, or by chance a new one's. True: a new one. */
+static bool fill_next(struct rte_mbuf *frame, uint16_t port, uint64_t now)
+{
+	const struct side *side = &generator.side[port][generator.next[port]];
+	struct side fresh;
+	bool is_new = port == 0 && generator.new_chance != 0 &&
+		      random_u32(&generator.random) < generator.new_chance;
+
+	if (is_new && !flows_next_new(&fresh)) {
+		count.new_missing++;
+		is_new = false;
+	}
+	if (!is_new && ++generator.next[port] == generator.flows)
+		generator.next[port] = 0;
+	frame_fill(frame, port, is_new ? &fresh : side, frame_size(generator.next[port]), now);
+	return is_new;
+}
+
+/* Sends the next n frames on a port. */
 static void send_burst(uint16_t port, uint32_t n)
 {
 	struct rte_mbuf *frame[BURST];
-	uint64_t now = rte_rdtsc();
+	uint64_t now = rte_rdtsc(), is_new = 0;
 	uint16_t sent;
 
 	if (rte_pktmbuf_alloc_bulk(generator.buffers, frame, n) != 0) {
 		count.full += n;
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct side *side = &generator.side[port][generator.next[port]];
-
-		if (++generator.next[port] == generator.flows)
-			generator.next[port] = 0;
-		frame_fill(frame[i], port, side, frame_size(generator.next[port]), now);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		is_new |= (uint64_t)fill_next(frame[i], port, now) << i;
 	sent = rte_eth_tx_burst(port, 0, frame, (uint16_t)n);
 	count.sent += sent;
+	count.new_sent += (uint64_t)__builtin_popcountll(is_new & ((1ull << sent) - 1));
 	count.full += n - sent;
 	if (sent < n)
 		rte_pktmbuf_free_bulk(&frame[sent], n - sent);
@@ -147,58 +164,6 @@ static void reset(void)
 	memset(latency, 0, LATENCY_BUCKETS * sizeof(*latency));
 	memset(&count, 0, sizeof(count));
 	count.latency = latency;
-}
-
-static bool make_flows(uint32_t n, uint32_t per_subscriber)
-{
-	uint32_t *order = malloc((size_t)n * sizeof(*order));
-
-	for (int i = 0; i < 2; i++) {
-		free(generator.side[i]);
-		generator.side[i] = calloc(n, sizeof(struct side));
-	}
-	generator.flows = 0;
-	if (order == NULL || generator.side[0] == NULL || generator.side[1] == NULL)
-		return false;
-	generator.flows = n;
-	generator.learned = 0;
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (uint32_t i = n - 1; i > 0; i--) {
-		uint32_t j = random_below(&generator.random, i + 1), other = order[j];
-
-		order[j] = order[i];
-		order[i] = other;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t subscriber = order[i] / per_subscriber;
-		uint32_t remote = random_below(&generator.random, REMOTES);
-
-		generator.side[0][i] = (struct side){
-			.src = rte_cpu_to_be_32(SUBSCRIBER_FIRST + 1 + subscriber),
-			.dst = rte_cpu_to_be_32(REMOTE_FIRST + remote),
-			.sport = rte_cpu_to_be_16(
-				(uint16_t)(SUBSCRIBER_PORT + order[i] % per_subscriber)),
-			.dport = rte_cpu_to_be_16(REMOTE_PORT),
-			.flow = i,
-		};
-	}
-	free(order);
-	return true;
-}
-
-/* The order outside is another random one: what comes back in order would be an easy case. */
-static void shuffle_outside(void)
-{
-	struct side *side = generator.side[1];
-
-	for (uint32_t i = generator.flows - 1; i > 0; i--) {
-		uint32_t j = random_below(&generator.random, i + 1);
-		struct side other = side[j];
-
-		side[j] = side[i];
-		side[i] = other;
-	}
 }
 
 /* Sends all of the frames, receiving meanwhile, unless the box takes none for a tenth of a second.
@@ -248,7 +213,7 @@ static void learn(void)
 			first = rte_rdtsc();
 		drain(100, 3000, true);
 	}
-	shuffle_outside();
+	flows_shuffle_outside();
 	printf("{\"learned\": %u, \"flows\": %u, \"sent\": %" PRIu64 ", \"first_pass_s\": %.6f}\n",
 	       generator.learned, generator.flows, count.sent,
 	       (double)(first - begin) / (double)rte_get_tsc_hz());
@@ -266,7 +231,7 @@ static void mirror(void)
 						     .flow = i};
 	}
 	generator.learned = generator.flows;
-	shuffle_outside();
+	flows_shuffle_outside();
 	printf("{\"learned\": %u}\n", generator.learned);
 }
 
@@ -285,10 +250,12 @@ static double percentile(double part)
 static void print_count(double seconds, uint64_t during)
 {
 	printf("{\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"received_during\": %" PRIu64
-	       ", \"refused\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"seconds\": %.6f, "
+	       ", \"refused\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"new_sent\": %" PRIu64
+	       ", \"new_received\": %" PRIu64 ", \"new_missing\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-	       count.sent, count.received, during, count.full, count.foreign, seconds,
-	       percentile(0.5), percentile(0.99), percentile(0.999));
+	       count.sent, count.received, during, count.full, count.foreign, count.new_sent,
+	       count.new_received, count.new_missing, seconds, percentile(0.5), percentile(0.99),
+	       percentile(0.999));
 }
 
 /* A generator that was late sends this many bursts at once, and no more: what a pause of its own
@@ -349,6 +316,30 @@ static void run_loop(uint64_t frames, uint64_t ms)
 	print_count((double)(end - begin) / (double)rte_get_tsc_hz(), during);
 }
 
+/*
+ * Established flows with new ones beside, as fast as it can; the box runs meanwhile and is stopped
+ * then, so nothing waits for the frames that are under way at the end. New flows are counted from
+ * the beginning: every frame of theirs that was sent makes a session some time.
+ */
+static void run_beside(uint64_t from, uint64_t ms)
+{
+	uint64_t begin = rte_rdtsc(), end = begin + ms_to_tsc(ms), measured = 0, before = 0;
+	uint16_t port = 0;
+
+	reset();
+	while (measured == 0 || rte_rdtsc() < end) {
+		receive(false);
+		if (measured == 0 && rte_rdtsc() >= begin + ms_to_tsc(from)) {
+			measured = rte_rdtsc();
+			before = count.received;
+		}
+		send_burst(port, BURST);
+		port ^= 1;
+	}
+	print_count((double)(rte_rdtsc() - measured) / (double)rte_get_tsc_hz(),
+		    count.received - before);
+}
+
 static void set_size(const char *size)
 {
 	generator.size = strcmp(size, "imix") == 0 ? 0 : (uint32_t)atoi(size) - 4;
@@ -357,12 +348,12 @@ static void set_size(const char *size)
 static void serve(void)
 {
 	char line[256], direction[16], size[16];
-	unsigned long long rate, ms, frames;
+	unsigned long long rate, ms, frames, from;
 	uint32_t n, per_subscriber;
 
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (sscanf(line, "flows %u %u", &n, &per_subscriber) == 2) {
-			bool made = n > 0 && per_subscriber > 0 && make_flows(n, per_subscriber);
+			bool made = n > 0 && per_subscriber > 0 && flows_make(n, per_subscriber);
 
 			printf("{\"flows\": %u}\n", made ? n : 0);
 		} else if (generator.flows > 0 && strncmp(line, "learn", 5) == 0) {
@@ -377,6 +368,17 @@ static void serve(void)
 			   sscanf(line, "loop %15s %llu %llu", size, &frames, &ms) == 3) {
 			set_size(size);
 			run_loop(frames, ms);
+		} else if (generator.flows > 0 &&
+			   sscanf(line, "beside %u %15s %llu %llu", &n, size, &from, &ms) == 4) {
+			set_size(size);
+			/* of the frames that go out from inside, which are half of all */
+			generator.new_chance = (uint32_t)(((uint64_t)n << 33) / 100000);
+			run_beside(from, ms);
+			generator.new_chance = 0;
+		} else if (strncmp(line, "drain", 5) == 0) {
+			reset();
+			drain(20, 1000, false);
+			print_count(0, 0);
 		} else if (strncmp(line, "quit", 4) == 0) {
 			return;
 		} else {

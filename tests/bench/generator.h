@@ -12,7 +12,8 @@
 
 /* What the generator's files share. Port 0 is the box's inside, port 1 its outside. */
 
-#define MAGIC 0x77656972u
+#define MAGIC    0x77656972u
+#define NEW_FLOW UINT32_MAX /* no flow of the population: the first packet of another */
 
 struct payload {
 	uint32_t magic;
@@ -37,8 +38,18 @@ struct generator {
 	uint32_t learned;
 	struct random random;
 	uint32_t size; /* frame bytes without FCS; 0: IMIX */
+	/* of 2^32 frames that go out from inside: first packets of new flows */
+	uint32_t new_chance;
 };
 extern struct generator generator;
+
+/* Makes n flows in random order, inside; those of a subscriber are from ports in a row. False: no
+ * memory. */
+bool flows_make(uint32_t n, uint32_t per_subscriber);
+void flows_shuffle_outside(void);
+/* The first packet of a flow beside them, of any of the subscribers, that has no session. False:
+ * there is none left, as every source port was used not long ago. */
+bool flows_next_new(struct side *side);
 
 /* Writes the frame of one direction of a flow, as sent on a port now, into a buffer of ours: its
  * bytes behind the payload are zero. */

@@ -234,6 +234,34 @@ def beside_table(rows, results):
     print_rows(heads + ["round trip"], cells, ("link", "beside", "frames"))
 
 
+def new_flows_table(rows, results):
+    """Established packets beside nothing and beside new flows, as two weirs took turns."""
+    lines = {}
+    for row in rows:
+        lines.setdefault((row["link"], row["sessions"], row["frames"], row["beside"]),
+                         {})[row["what"]] = row
+    cells = []
+    for (link, sessions, frames, beside), what in lines.items():
+        cell = [link, f"{sessions:,}", frames, beside]
+        cell += [f"{what['established'][key] / 1e6:.2f}" for key in ("median", "min", "max")]
+        cell[4] += "*" if what["established"]["generator_bound"] else ""
+        cell.append(f"{what['busy']['median']:.0f}")
+        if "established lost" in what:
+            cell += [f"{what['established lost'][key]:.1f}" for key in ("median", "min", "max")]
+            cell.append(f"{what['part of what weir took']['median']:.2f}")
+            cell += [f"{what[name]['median']:,.0f}" for name in ("made", "ended", "at a time")]
+            cell.append(trips_cell(results, link=link, beside=beside, sessions=sessions,
+                                   frames=frames))
+        cells.append(cell + [""] * (16 - len(cell)))
+    print("\nNew flows beside established ones, turn by turn: established Mpps, and sessions of new "
+          "flows by weir's counters")
+    print_rows(["link", "sessions", "frames", "beside", "Mpps", "min", "max", "busy cycles",
+                "lost %", "min", "max", "new % of all", "made/s", "ended/s", "at a time",
+                "round trip"], cells, ("link", "frames", "beside"))
+    if any(row.get("generator_bound") for row in rows):
+        print("  *: weir took all that the generator could send")
+
+
 def print_tables(machine, results, reached):
     trips = machine.get("round_trip_cycles")
     print(f"{machine['cpu']}, TSC {machine['tsc_hz'] / 1e6:.0f} MHz, CPU {machine['on_cpu']} of "
@@ -251,6 +279,9 @@ def print_tables(machine, results, reached):
     if rows:
         wire_table(rows)
         beside_table(rows, results)
+    rows = find(results, bench="newflows")
+    if rows:
+        new_flows_table(rows, results)
     print("\nmedian, min, max: of the runs, each the median of its windows or trials; "
           "best: the best tenth of the windows")
     if reached:

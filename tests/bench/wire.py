@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whole programs on the wire: prints lines of JSON like tests/bench/bench.
 
-ports:  weir over memif, and dpdk-testpmd (macswap) and VPP, where there is one, in its place;
+ports:  weir over memif, and dpdk-testpmd (macswap) and VPP, where there is one, in its place; and
+        what new flows cost the established ones;
 kernel: weir over veth and af_packet, and the kernel's nftables masquerade in its place;
 dump:   weir over memif while all of its sessions are dumped;
 start:  how long weir takes to start.
@@ -11,7 +12,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import box as boxes
+import newflows
 import turns
 import vpp
 from turns import emit, round_trips
@@ -28,15 +29,12 @@ IN_FLIGHT = 1024
 
 # ---- dump ----
 
-def telemetry_dump(prefix, pages):
+def telemetry_dump(folder, pages):
     """All sessions by DPDK's telemetry socket, page by page: how many came."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.connect(f"/run/dpdk/{prefix}/dpdk_telemetry.v2")
-        client.recv(65536)
+    with boxes.telemetry_connect(folder) as client:
         after, sessions = "", 0
         for _ in range(pages):
-            client.send(f"/weir/sessions,,,,,,,,,{after}".encode())
-            page = json.loads(client.recv(65536))["/weir/sessions"]
+            page = boxes.telemetry_ask(client, f"/weir/sessions,,,,,,,,,{after}")
             sessions += len(page["sessions"])
             after = page.get("next")
             if after is None:
@@ -58,13 +56,13 @@ def traffic_beside(box, process, least):
 
 
 def measure_dump(args):
-    client = [sys.executable, os.path.abspath(__file__), "telemetry-client",
-              "--prefix", f"bench{os.getpid()}"]
     for number in range(args.runs):
         for sessions in args.sessions:
             with boxes.over_memif(args.machine, "weir", sessions) as box:
                 weirctl = [f"{args.build}/app/weirctl/weirctl", "--socket",
                            f"{box.folder}/weir.sock", "--json", "show", "sessions"]
+                client = [sys.executable, os.path.abspath(__file__), "telemetry-client",
+                          "--folder", box.folder]
                 box.stop()
                 for name, command in (("weirctl --json show sessions", weirctl),
                                       ("telemetry /weir/sessions", client)):
@@ -143,7 +141,7 @@ def main():
     parser.add_argument("--ms", type=int, default=100, help="of a trial")
     parser.add_argument("--latency-ms", type=int, default=30, help="of one for latency")
     parser.add_argument("--tolerance", type=float, default=0.0)
-    parser.add_argument("--prefix")
+    parser.add_argument("--folder", help="telemetry-client: of the box")
     parser.add_argument("--vpp", help="a vpp program, for its boxes too")
     parser.add_argument("--vpp-plugins", help="the folder of its plugins, if not where it looks")
     parser.add_argument("--no-huge", action="store_true")
@@ -151,7 +149,7 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     if args.what == "telemetry-client":
-        print(telemetry_dump(args.prefix, 1 << 24))
+        print(telemetry_dump(args.folder, 1 << 24))
         return
     args.sessions = [int(n) for n in args.sessions.split(",")]
     args.sizes = args.sizes.split(",")
@@ -162,6 +160,7 @@ def main():
     if args.what == "ports":
         turns.measure(boxes.over_memif, "memif", ["testpmd", *(vpp.BOXES if args.vpp else ())],
                       args)
+        newflows.measure(args)
     elif args.what == "kernel":
         turns.measure(boxes.over_veth, "veth", ["kernel"], args)
     elif args.what == "dump":

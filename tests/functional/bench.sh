@@ -41,7 +41,7 @@ measure() {
 }
 
 expect "it measures everything, in short" measure
-for kind in pipeline mixes setup churn memory ports start workers wire roundtrip dump; do
+for kind in pipeline mixes setup churn memory ports start workers wire newflows roundtrip dump; do
 	expect "there are figures of $kind" has $kind
 done
 for box in testpmd kernel weir; do
@@ -50,6 +50,12 @@ done
 for other in testpmd kernel; do
 	expect "and of weir beside $other, turn by turn" has wire beside $other
 done
+for beside in nothing "0.4 % new flows" "3 % new flows"; do
+	expect "and of established flows on the wire beside $beside" has newflows beside "$beside"
+done
+expect "and what they lose" has newflows what "established lost"
+expect "each new flow made a session" above_zero \
+	"$(jq '[.figures[] | select(.bench == "newflows" and .what == "made").median] | min' "$RESULTS")"
 expect "it says how far apart the CPUs were" \
 	above_zero "$(jq .about.round_trip_cycles.median "$RESULTS")"
 for plot in pipeline mixes workers-established workers-first memif veth latency-memif; do
