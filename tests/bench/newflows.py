@@ -188,6 +188,8 @@ def measure(args):
     args.size = args.sizes[0]
     for sessions in args.sessions:
         if not args.quick and not SESSIONS_LEAST <= sessions <= SESSIONS_MOST:
+            print(f"memif: no new flows beside {sessions} sessions, only beside {SESSIONS_LEAST} to "
+                  f"{SESSIONS_MOST}", file=sys.stderr)
             continue
         with contextlib.ExitStack() as stack:
             pair = []
