@@ -73,7 +73,7 @@ static uint32_t find_in(const struct table *table, const struct table_bucket *bu
 	return TABLE_NONE;
 }
 
-uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t hash)
+uint32_t table_search(const struct table *table, const struct tuple *key, uint64_t hash)
 {
 	const struct table_bucket *first = table_first(table, hash);
 	uint16_t tag = table_tag(hash);
@@ -148,8 +148,8 @@ struct node {
 };
 
 /*
- * Makes room in one of the two buckets: breadth first, so that as few entries as can be move. The
- * bucket's number and the free place in it, or -ENOSPC.
+ * Makes room in one of the two buckets, both full: breadth first, so that as few entries as can be
+ * move. The bucket's number and the free place in it, or -ENOSPC.
  */
 static int make_room(struct table *table, uint32_t first, uint32_t other, uint32_t *bucket,
 		     int32_t *place)
@@ -186,24 +186,33 @@ static int make_room(struct table *table, uint32_t first, uint32_t other, uint32
 	return 0;
 }
 
-int table_add(struct table *table, uint64_t hash, uint32_t value)
+/* The first bucket is full. Like what else is not the rule, out of line: the rule then needs no
+ * stack. */
+static __rte_noinline int add_to_full(struct table *table, uint32_t first, uint16_t tag,
+				      uint32_t value)
 {
-	uint32_t first = table_first_number(table, hash), bucket = first;
-	int32_t place = free_place(&table->bucket[first]);
-	uint16_t tag = table_tag(hash);
+	uint32_t other = table_other_of(table, first, tag), bucket = other;
+	int32_t place = free_place(&table->bucket[other]);
 
-	RTE_ASSERT(value <= TABLE_VALUE_MAX);
-	if (unlikely(place < 0)) {
-		uint32_t other = table_other_of(table, first, tag);
-
-		if (make_room(table, first, other, &bucket, &place) != 0)
-			return -ENOSPC;
-		if (bucket != first) {
-			add_elsewhere(table, first, 1);
-			value |= DISPLACED;
-		}
+	if (place < 0 && make_room(table, first, other, &bucket, &place) != 0)
+		return -ENOSPC;
+	if (bucket != first) {
+		add_elsewhere(table, first, 1);
+		value |= DISPLACED;
 	}
 	put(&table->bucket[bucket], place, tag, value);
+	return 0;
+}
+
+int table_add(struct table *table, uint64_t hash, uint32_t value)
+{
+	uint32_t first = table_first_number(table, hash);
+	int32_t place = free_place(&table->bucket[first]);
+
+	RTE_ASSERT(value <= TABLE_VALUE_MAX);
+	if (place < 0)
+		return add_to_full(table, first, table_tag(hash), value);
+	put(&table->bucket[first], place, table_tag(hash), value);
 	return 0;
 }
 
@@ -223,15 +232,19 @@ static bool remove_from(struct table *table, uint32_t bucket, uint16_t tag, uint
 	return false;
 }
 
-void table_remove(struct table *table, uint64_t hash, uint32_t value)
+static __rte_noinline void remove_elsewhere(struct table *table, uint32_t first, uint16_t tag,
+					    uint32_t value)
 {
-	uint32_t first = table_first_number(table, hash);
-	uint16_t tag = table_tag(hash);
-
-	if (remove_from(table, first, tag, value))
-		return;
 	if (remove_from(table, table_other_of(table, first, tag), tag, value | DISPLACED))
 		add_elsewhere(table, first, -1);
 	else
 		RTE_ASSERT(false);
+}
+
+void table_remove(struct table *table, uint64_t hash, uint32_t value)
+{
+	uint32_t first = table_first_number(table, hash);
+
+	if (!remove_from(table, first, table_tag(hash), value))
+		remove_elsewhere(table, first, table_tag(hash), value);
 }

@@ -68,9 +68,6 @@ size_t table_memory(uint32_t keys);
 
 /* ---- any reader ---- */
 
-/* The value, or TABLE_NONE: no such key. */
-uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t hash);
-
 /*
  * For many look-ups at once, past the cache: first prefetch all, then guess all and prefetch what
  * they gave; likewise those that may stand in their other bucket; then compare the keys. What was
@@ -167,6 +164,23 @@ static inline bool table_prefetch_other(const struct table *table, uint64_t hash
 		return false;
 	rte_prefetch0(table_other(table, hash));
 	return true;
+}
+
+/* table_find(), where a look at the first bucket is not enough. */
+uint32_t table_search(const struct table *table, const struct tuple *key, uint64_t hash);
+
+/* The value, or TABLE_NONE: no such key. */
+static inline uint32_t table_find(const struct table *table, const struct tuple *key, uint64_t hash)
+{
+	uint32_t moves = __atomic_load_n(&table->moves, __ATOMIC_ACQUIRE);
+	const struct table_bucket *first = table_first(table, hash);
+	uint32_t match = table_match(first, table_tag(hash));
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (match == 0 && __atomic_load_n(&first->elsewhere, __ATOMIC_ACQUIRE) == 0 &&
+	    __atomic_load_n(&table->moves, __ATOMIC_RELAXED) == moves)
+		return TABLE_NONE;
+	return table_search(table, key, hash);
 }
 
 /* ---- the writer ---- */
