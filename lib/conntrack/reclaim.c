@@ -61,6 +61,12 @@ void reclaim_poll(struct reclaim *reclaim)
 		reclaim->batch_tail++;
 		free_until(reclaim, batch->end);
 	}
+	if (reclaim->tail == reclaim->head) /* from the front again, which is still in the cache */
+		reclaim->head = reclaim->tail = reclaim->started = 0;
+}
+
+void reclaim_start(struct reclaim *reclaim)
+{
 	if (reclaim->started != reclaim->head &&
 	    reclaim->batch_head - reclaim->batch_tail < BATCHES) {
 		reclaim->batch[reclaim->batch_head++ % BATCHES] = (struct batch){

@@ -29,8 +29,10 @@ bool reclaim_has_room(const struct reclaim *reclaim, uint32_t n);
 /* There must be room. */
 void reclaim_add(struct reclaim *reclaim, const struct reclaim_item *item);
 
-/* Every loop: starts a grace period for what was added, frees what has had one. */
+/* First in every loop: frees what has had its grace period. */
 void reclaim_poll(struct reclaim *reclaim);
+/* Later in every loop: begins the grace period of what was added. */
+void reclaim_start(struct reclaim *reclaim);
 
 /* How many wait. */
 uint32_t reclaim_count(const struct reclaim *reclaim);

@@ -196,4 +196,5 @@ void nat_poll(struct nat *nat, uint64_t now_ms)
 	pool_poll(nat->home, now_ms);
 	clear_sessions(nat);
 	recheck_poll(nat);
+	reclaim_start(nat->reclaim);
 }

@@ -73,7 +73,7 @@ static int destroy(void **state)
 /* A grace period begins and ends. */
 static void grace(void)
 {
-	reclaim_poll(reclaim);
+	reclaim_start(reclaim);
 	rte_rcu_qsbr_quiescent(rcu, READER);
 	reclaim_poll(reclaim);
 }
@@ -179,7 +179,7 @@ static void memory_waits_for_readers(void **state)
 		publish(i, IPPROTO_UDP, START);
 	assert_null(session_new(sessions));
 	session_end(sessions, session);
-	reclaim_poll(reclaim);
+	reclaim_start(reclaim);
 	reclaim_poll(reclaim);
 	assert_int_equal(reclaim_count(reclaim), 1); /* the reader has not reported */
 	grace();
