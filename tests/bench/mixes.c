@@ -3,22 +3,24 @@
 #include <string.h>
 
 #include <rte_cycles.h>
+#include <rte_lcore.h>
 #include <rte_tcp.h>
 
 #include "bench.h"
 #include "figure.h"
+#include "nic.h"
+#include "rcu.h"
 #include "timeouts.h"
 #include "wheel.h"
 
 /*
  * Established sessions with something else beside: new flows, fragments, ICMP errors. Cycles a
- * packet through poll and pipeline. A new flow is one packet from the inside; its session ends a
- * few seconds later, so that as many end as begin. For that, simulated time runs: fast, but not so
- * fast that the wheel's looks at the sessions that stay (every WHEEL_SECONDS) are more than a few
- * in a hundred packets.
+ * packet in turns of the worker's loop, with all that a turn does beside packets. A new flow is one
+ * packet from the inside; its session ends a few seconds later, so that as many end as begin. For
+ * that, simulated time runs: fast, but not so fast that the wheel's looks at the sessions that stay
+ * (every WHEEL_SECONDS) are more than a few in a hundred packets.
  */
-#define WINDOW_BURSTS  32
-#define WINDOW_PACKETS (WINDOW_BURSTS * BURST_MAX)
+#define WINDOW_PACKETS (32 * BURST_MAX)
 #define FLOW_SECONDS   2 /* a new flow's time without an answer */
 #define RESERVE_TURN   6 /* seconds after which a new flow's tuple is used again */
 #define OUTLIER        10
@@ -38,7 +40,7 @@ static const struct mix {
 static struct {
 	struct world world;
 	struct flows flows;
-	struct rte_mbuf *mbuf[WINDOW_PACKETS];
+	struct rte_mbuf *mbuf[WINDOW_PACKETS], *sorted[WINDOW_PACKETS];
 	uint32_t established, reserve; /* flows: these, then those that come and go */
 	uint32_t windows_a_second;
 	double now_ms;
@@ -81,21 +83,37 @@ static uint32_t write_slot(const struct mix *mix, uint32_t i)
 	return 1;
 }
 
+/* Each frame to the port that it comes in by. */
+static void deliver(void)
+{
+	uint32_t inside_n = 0, at = 0;
+
+	for (uint16_t port = PORT_INSIDE; port <= PORT_OUTSIDE; port++) {
+		for (uint32_t i = 0; i < WINDOW_PACKETS; i++)
+			if (run.mbuf[i]->port == port)
+				run.sorted[at++] = run.mbuf[i];
+		if (port == PORT_INSIDE)
+			inside_n = at;
+	}
+	nic_put(PORT_INSIDE, 0, run.sorted, inside_n);
+	nic_put(PORT_OUTSIDE, 0, run.sorted + inside_n, at - inside_n);
+}
+
 /* Cycles a packet of a window. */
 static double measure(const struct mix *mix)
 {
-	double ms_a_burst = 1000.0 / (run.windows_a_second * WINDOW_BURSTS);
+	double ms_a_packet = 1000.0 / run.windows_a_second / WINDOW_PACKETS;
 	uint64_t begin;
 
 	for (uint32_t i = 0; i < WINDOW_PACKETS;)
 		i += write_slot(mix, i);
+	deliver();
 	begin = rte_rdtsc_precise();
-	for (uint32_t i = 0; i < WINDOW_PACKETS; i += BURST_MAX) {
-		run.now_ms += ms_a_burst;
-		run.world.now_ms = (uint64_t)run.now_ms;
-		world_poll(&run.world, workers[0]);
-		pipeline_run(workers[0]->pipeline, &run.mbuf[i], BURST_MAX);
+	while (nic_waiting(0) > 0) {
+		run.now_ms += worker_turn(workers[0], (uint64_t)run.now_ms) * ms_a_packet;
+		rte_rcu_qsbr_quiescent(rcu, rte_lcore_id());
 	}
+	run.world.now_ms = (uint64_t)run.now_ms;
 	return (double)(rte_rdtsc_precise() - begin) / WINDOW_PACKETS;
 }
 
