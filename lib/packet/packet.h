@@ -2,10 +2,12 @@
 #ifndef WEIR_PACKET_H
 #define WEIR_PACKET_H
 
+#include <netinet/ip_icmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
+#include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
@@ -101,6 +103,14 @@ static inline void packet_refuse(struct packet *p, enum verdict verdict)
  * and home. p->mbuf and p->in_port are set by the caller.
  */
 void packet_parse(struct packet *p, const struct packet_source *source);
+
+/* Whether an ICMP query is a request, not its reply. They come in no order: no branch. */
+static inline bool packet_is_request(const struct rte_icmp_hdr *icmp)
+{
+	const uint32_t requests = 1u << ICMP_ECHO | 1u << ICMP_TIMESTAMP;
+
+	return requests >> icmp->icmp_type % 32 & 1;
+}
 
 /* Whether the protocol, one without ports for us, covers the addresses by a checksum that lies in
  * its first 8 bytes: UDP-Lite, DCCP. */

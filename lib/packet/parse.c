@@ -50,16 +50,23 @@ static inline bool is_mac(const struct rte_ether_hdr *ether, const struct packet
 	return (wanted ^ found) << 16 == 0;
 }
 
-/* The tuple of a packet that has ports, which its transport header begins with, and its hash: made
- * as two words, for what is written in small pieces cannot be read in large ones at once. */
-static inline void set_tuple(struct packet *p, const struct rte_ipv4_hdr *ip, const void *l4,
+/* The ports that a transport header begins with, as they lie there. */
+static inline uint32_t ports_of(const void *l4)
+{
+	uint32_t ports;
+
+	memcpy(&ports, l4, sizeof(ports));
+	return ports;
+}
+
+/* The tuple of a packet that has ports, and its hash: made as two words, for what is written in
+ * small pieces cannot be read in large ones at once. */
+static inline void set_tuple(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t ports,
 			     uint32_t realm)
 {
 	uint64_t addresses, rest;
-	uint32_t ports;
 
 	memcpy(&addresses, &ip->src_addr, sizeof(addresses));
-	memcpy(&ports, l4, sizeof(ports));
 	rest = ports | (uint64_t)proto_realm(ip->next_proto_id, realm) << 32;
 	memcpy(&p->tuple, &addresses, sizeof(addresses));
 	memcpy(&p->tuple.sport, &rest, sizeof(rest));
@@ -98,10 +105,12 @@ static enum verdict check_options(const struct rte_ipv4_hdr *ip)
 	return VERDICT_COUNT;
 }
 
-static bool icmp_is_query(uint8_t type)
+static inline bool icmp_is_query(uint8_t type)
 {
-	return type == ICMP_ECHO || type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMP ||
-	       type == ICMP_TIMESTAMPREPLY;
+	const uint32_t queries = 1u << ICMP_ECHO | 1u << ICMP_ECHOREPLY | 1u << ICMP_TIMESTAMP |
+				 1u << ICMP_TIMESTAMPREPLY;
+
+	return type < 32 && (queries >> type & 1) != 0;
 }
 
 static bool icmp_is_error(uint8_t type)
@@ -110,17 +119,14 @@ static bool icmp_is_error(uint8_t type)
 	       type == ICMP_PARAMETERPROB;
 }
 
-/* The ports of an ICMP query: the identifier on the side that asks (tuple.h). */
-static bool icmp_query_ports(const struct rte_icmp_hdr *icmp, struct tuple *tuple)
+/* The ports of an ICMP query, as ports_of() gives others': the identifier on the side that asks
+ * (tuple.h). */
+static inline uint32_t icmp_query_ports(const struct rte_icmp_hdr *icmp)
 {
-	bool timestamp =
-		icmp->icmp_type == ICMP_TIMESTAMP || icmp->icmp_type == ICMP_TIMESTAMPREPLY;
-	bool request = icmp->icmp_type == ICMP_ECHO || icmp->icmp_type == ICMP_TIMESTAMP;
-	rte_be16_t other = timestamp ? TUPLE_TIMESTAMP : 0;
+	uint32_t other = icmp->icmp_type >= ICMP_TIMESTAMP ? TUPLE_TIMESTAMP : 0;
+	uint32_t ports = icmp->icmp_ident | other << 16;
 
-	tuple->sport = request ? icmp->icmp_ident : other;
-	tuple->dport = request ? other : icmp->icmp_ident;
-	return request;
+	return packet_is_request(icmp) ? ports : ports << 16 | ports >> 16;
 }
 
 /*
@@ -128,42 +134,51 @@ static bool icmp_query_ports(const struct rte_icmp_hdr *icmp, struct tuple *tupl
  * there, its IP checksum right; its transport checksum is not looked at. Errors are sent to who
  * sent what they quote: others are forged. The tuple is its inverse.
  */
-static void parse_error(struct packet *p, uint32_t realm)
+static void parse_error(struct packet *p, rte_be32_t destination, uint32_t realm)
 {
 	uint32_t end = RTE_MIN((uint32_t)p->l3 + p->length, rte_pktmbuf_data_len(p->mbuf));
 	uint32_t quote = p->l4 + sizeof(struct rte_icmp_hdr);
 	const struct rte_ipv4_hdr *ip =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, quote);
-	const rte_be16_t *ports;
-	uint32_t l4;
+	const void *header;
+	uint32_t l4, ports = 0;
 	struct tuple quoted;
 
 	if (end < quote + sizeof(*ip) || ip->version_ihl >> 4 != 4 ||
 	    header_length(ip) < sizeof(*ip) || end < quote + header_length(ip) + 8 ||
 	    !ip_checksum_ok(ip, header_length(ip)) ||
 	    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
-	    ip->src_addr != p->tuple.dst)
+	    ip->src_addr != destination)
 		return packet_refuse(p, VERDICT_BAD_QUOTE);
 	l4 = quote + header_length(ip);
 	quoted = (struct tuple){.src = ip->src_addr,
 				.dst = ip->dst_addr,
 				.proto_realm = proto_realm(ip->next_proto_id, realm)};
-	ports = rte_pktmbuf_mtod_offset(p->mbuf, const rte_be16_t *, l4);
+	header = rte_pktmbuf_mtod_offset(p->mbuf, const void *, l4);
 	if (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) {
-		quoted.sport = ports[0];
-		quoted.dport = ports[1];
+		ports = ports_of(header);
 	} else if (ip->next_proto_id == IPPROTO_ICMP) {
-		if (!icmp_is_query(*(const uint8_t *)ports))
+		if (!icmp_is_query(*(const uint8_t *)header))
 			return packet_refuse(p, VERDICT_BAD_QUOTE);
-		icmp_query_ports((const struct rte_icmp_hdr *)ports, &quoted);
+		ports = icmp_query_ports(header);
 	}
+	memcpy(&quoted.sport, &ports, sizeof(ports));
 	p->tuple = tuple_inverse(&quoted, realm);
+	p->hash = tuple_hash(&p->tuple);
 	p->quote = (uint16_t)quote;
 	p->quote_l4 = (uint16_t)l4;
 	p->kind = PACKET_ERROR;
 }
 
-static void parse_icmp(struct packet *p, uint32_t l4_have, uint32_t l4_length, uint32_t realm)
+static inline void set_query(struct packet *p, const struct rte_ipv4_hdr *ip,
+			     const struct rte_icmp_hdr *icmp, uint32_t realm)
+{
+	set_tuple(p, ip, icmp_query_ports(icmp), realm);
+	p->flags |= packet_is_request(icmp) ? PACKET_REQUEST : 0;
+}
+
+static void parse_icmp(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_t l4_have,
+		       uint32_t l4_length, uint32_t realm)
 {
 	const struct rte_icmp_hdr *icmp =
 		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_icmp_hdr *, p->l4);
@@ -172,17 +187,14 @@ static void parse_icmp(struct packet *p, uint32_t l4_have, uint32_t l4_length, u
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
 	if (l4_have < sizeof(*icmp))
 		return packet_refuse(p, VERDICT_TRUNCATED);
-	if (icmp_is_query(icmp->icmp_type)) {
-		if (icmp_query_ports(icmp, &p->tuple))
-			p->flags |= PACKET_REQUEST;
-		return;
-	}
+	if (likely(icmp_is_query(icmp->icmp_type)))
+		return set_query(p, ip, icmp, realm);
 	if (!icmp_is_error(icmp->icmp_type))
 		return packet_refuse(p, VERDICT_UNKNOWN_ICMP);
 	/* RFC 5508 REQ-3: an error's checksum is verified before it is used */
 	if (!checksum_mbuf_ok(p->mbuf, p->l4, l4_length))
 		return packet_refuse(p, VERDICT_BAD_ICMP_CHECKSUM);
-	parse_error(p, realm);
+	parse_error(p, ip->dst_addr, realm);
 }
 
 /* What TCP's header says, which is there. False: refused. */
@@ -231,7 +243,7 @@ static inline void parse_udp(struct packet *p, const struct rte_ipv4_hdr *ip, co
 	length = get16(udp->dgram_len);
 	if (unlikely(length < sizeof(*udp) || length > l4_length))
 		return packet_refuse(p, VERDICT_BAD_TRANSPORT);
-	set_tuple(p, ip, l4, realm);
+	set_tuple(p, ip, ports_of(l4), realm);
 }
 
 /* Likewise. */
@@ -240,7 +252,7 @@ static inline void parse_tcp(struct packet *p, const struct rte_ipv4_hdr *ip, co
 {
 	if (check_there(p, sizeof(struct rte_tcp_hdr), l4_have, l4_length) &&
 	    check_tcp(p, l4, l4_length))
-		set_tuple(p, ip, l4, realm);
+		set_tuple(p, ip, ports_of(l4), realm);
 }
 
 static inline bool is_to_us(const struct rte_ether_hdr *ether, const struct packet_source *source)
@@ -292,21 +304,19 @@ static void parse_first(struct packet *p, const struct rte_ipv4_hdr *ip, uint32_
 	case IPPROTO_UDP:
 		if (rte_be_to_cpu_16(udp->dgram_len) <= l4_length)
 			return packet_refuse(p, VERDICT_BAD_TRANSPORT);
-		return set_tuple(p, ip, udp, realm);
+		return set_tuple(p, ip, ports_of(udp), realm);
 	case IPPROTO_TCP:
 		if (cuts_tcp(p, l4_length))
 			return packet_refuse(p, VERDICT_FRAGMENT_TINY);
 		if (check_tcp(p, (const void *)udp, l4_length))
-			set_tuple(p, ip, udp, realm);
+			set_tuple(p, ip, ports_of(udp), realm);
 		return;
 	case IPPROTO_ICMP:
 		if (icmp_is_error(icmp->icmp_type)) /* its checksum cannot be verified */
 			return packet_refuse(p, VERDICT_FRAGMENTED_ERROR);
 		if (!icmp_is_query(icmp->icmp_type))
 			return packet_refuse(p, VERDICT_UNKNOWN_ICMP);
-		if (icmp_query_ports(icmp, &p->tuple))
-			p->flags |= PACKET_REQUEST;
-		break;
+		return set_query(p, ip, icmp, realm);
 	case IPPROTO_GRE:
 		packet_parse_call(p, l4_length, &p->tuple.dport);
 		break;
@@ -371,11 +381,10 @@ static __rte_noinline void parse_fragment(struct packet *p, const struct rte_ipv
 static __rte_noinline void parse_without_ports(struct packet *p, const struct rte_ipv4_hdr *ip,
 					       uint32_t l4_have, uint32_t l4_length, uint32_t realm)
 {
+	if (likely(ip->next_proto_id == IPPROTO_ICMP))
+		return parse_icmp(p, ip, l4_have, l4_length, realm);
 	set_addresses(p, ip, realm);
-	if (ip->next_proto_id == IPPROTO_ICMP)
-		parse_icmp(p, l4_have, l4_length, realm);
-	else if (!reads_calls(p) ||
-		 !packet_parse_call(p, RTE_MIN(l4_have, l4_length), &p->tuple.dport))
+	if (!reads_calls(p) || !packet_parse_call(p, RTE_MIN(l4_have, l4_length), &p->tuple.dport))
 		parse_portless(p, ip, l4_have, l4_length);
 	p->hash = tuple_hash(&p->tuple);
 }

@@ -3,10 +3,8 @@
 #define WEIR_REWRITE_H
 
 #include <netinet/in.h>
-#include <netinet/ip_icmp.h>
 
 #include <rte_byteorder.h>
-#include <rte_icmp.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
@@ -80,10 +78,8 @@ static inline void rewrite_addresses(struct rte_ipv4_hdr *ip, rte_be32_t src, rt
 
 static inline void rewrite_icmp(struct rte_icmp_hdr *icmp, const struct rewrite *rw)
 {
-	bool request =
-		icmp->icmp_type == RTE_IP_ICMP_ECHO_REQUEST || icmp->icmp_type == ICMP_TIMESTAMP;
-
-	icmp->icmp_ident = request ? rw->sport : rw->dport; /* the asking side's port */
+	/* the asking side's port */
+	icmp->icmp_ident = packet_is_request(icmp) ? rw->sport : rw->dport;
 	icmp->icmp_cksum = checksum_apply_nonzero(icmp->icmp_cksum, rw->l4_delta);
 }
 
