@@ -92,7 +92,7 @@ static struct block *block_elsewhere(struct nat *nat, struct subscriber *subscri
 
 	if (pool->config.address_pooling != POOLING_SOFT)
 		return NULL;
-	address = pool_address_choose(pool, &nat->random, NULL, nat->home);
+	address = pool_address_choose(pool, &nat->random, NULL, nat->home, nat->now_ms);
 	if (address == NULL)
 		return NULL;
 	block = block_on(nat, address, subscriber, wish);

@@ -64,7 +64,8 @@ static enum verdict pair(struct nat *nat, const struct tuple *tuple, struct pool
 	const struct block *block;
 
 	if (pool->computed_blocks == 0) {
-		*address = pool_address_choose(pool, &nat->random, steered_home, nat->home);
+		*address = pool_address_choose(pool, &nat->random, steered_home, nat->home,
+					       nat->now_ms);
 		return *address != NULL ? VERDICT_COUNT : VERDICT_NO_ADDRESS;
 	}
 	block = deterministic_block(pool, tuple->src, tuple_realm(tuple));

@@ -44,6 +44,7 @@ struct pool *pool_create(const struct pool_config *config, uint16_t id)
 	if (pool == NULL)
 		return NULL;
 	pool->id = id;
+	pool->none_taken = UINT32_MAX;
 	pool->name = strdup(config->name);
 	pool->resting =
 		rte_zmalloc("pool", pool_workers * sizeof(*pool->resting), RTE_CACHE_LINE_SIZE);

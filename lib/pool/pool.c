@@ -274,25 +274,46 @@ static uint32_t subscribers(const struct pool_address *address)
 	return __atomic_load_n(&address->subscribers, __ATOMIC_RELAXED);
 }
 
+/*
+ * A full pool is refused without a search: all blocks are taken, or a search found none just now
+ * and so many are taken still. The latter is for pools with addresses that have free blocks and
+ * take no subscribers, as those of servers: or each packet that is refused would look at all.
+ */
+static bool is_full(const struct pool *pool, uint32_t taken, uint64_t now_ms)
+{
+	return taken >= __atomic_load_n(&pool->blocks_total, __ATOMIC_RELAXED) ||
+	       (taken == __atomic_load_n(&pool->none_taken, __ATOMIC_RELAXED) &&
+		now_ms - __atomic_load_n(&pool->none_ms, __ATOMIC_RELAXED) < SEARCH_AGAIN_MS);
+}
+
+static void note_none(struct pool *pool, uint32_t taken, uint64_t now_ms)
+{
+	/* others take and give meanwhile */
+	if (taken != __atomic_load_n(&pool->blocks_taken, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&pool->none_taken, taken, __ATOMIC_RELAXED);
+	__atomic_store_n(&pool->none_ms, now_ms, __ATOMIC_RELAXED);
+}
+
 struct pool_address *pool_address_choose(struct pool *pool, struct random *random,
 					 bool (*prefer)(rte_be32_t address, uint32_t worker),
-					 uint32_t worker)
+					 uint32_t worker, uint64_t now_ms)
 {
 	const struct pool_choice *choice = choice_of(pool);
+	uint32_t taken = __atomic_load_n(&pool->blocks_taken, __ATOMIC_RELAXED);
 	struct pool_address *address, *other;
 
-	/* A full pool is refused without a search. */
-	if (__atomic_load_n(&pool->blocks_taken, __ATOMIC_RELAXED) >=
-		    __atomic_load_n(&pool->blocks_total, __ATOMIC_RELAXED) ||
-	    choice->n == 0)
+	if (is_full(pool, taken, now_ms) || choice->n == 0)
 		return NULL;
 	address = search(choice, random, prefer, worker);
 	if (address == NULL && prefer != NULL) {
 		prefer = NULL;
 		address = search(choice, random, prefer, worker);
 	}
-	if (address == NULL)
+	if (address == NULL) {
+		note_none(pool, taken, now_ms);
 		return NULL;
+	}
 	other = search(choice, random, prefer, worker);
 	if (other != NULL && subscribers(other) < subscribers(address))
 		address = other;

@@ -169,6 +169,10 @@ struct pool {
 	uint32_t addresses_draining; /* the control thread's */
 	/* blocks of all addresses held or resting; atomic, relaxed */
 	uint32_t blocks_taken __rte_cache_aligned;
+	/* when a search of all addresses found none with a free block, and how many were taken;
+	 * likewise */
+	uint32_t none_taken;
+	uint64_t none_ms;
 	uint64_t refused; /* packets for which it had no port; atomic, relaxed */
 };
 
@@ -305,14 +309,16 @@ void pool_usage(const struct pool *pool, struct pool_usage *usage);
 /*
  * Chooses a public address for a new subscriber: unpredictable, among those with a free block,
  * the one with fewer subscribers of two random picks; every address is looked at before it says
- * there is none. `prefer` may be NULL: a filter for addresses whose traffic is steered to the
- * caller; addresses it refuses are taken only when no other has a block. Adds one to the address's
- * subscribers. NULL: no address has a free block. (Another worker may take the last block before
- * the caller does: then leave, and choose again.)
+ * there is none, which it then says for SEARCH_AGAIN_MS while as many blocks are taken. `prefer`
+ * may be NULL: a filter for addresses whose traffic is steered to the caller; addresses it refuses
+ * are taken only when no other has a block. Adds one to the address's subscribers. NULL: no address
+ * has a free block. (Another worker may take the last block before the caller does: then leave, and
+ * choose again.)
  */
+#define SEARCH_AGAIN_MS 10
 struct pool_address *pool_address_choose(struct pool *pool, struct random *random,
 					 bool (*prefer)(rte_be32_t address, uint32_t worker),
-					 uint32_t worker);
+					 uint32_t worker, uint64_t now_ms);
 /* A subscriber more of an address that was not chosen. */
 void pool_address_join(struct pool_address *address);
 /* The subscriber left: takes one from its subscribers. */

@@ -178,7 +178,7 @@ static void bench_one(struct ports *ports, const struct bench *bench)
 
 static struct block *take_new(struct random *random)
 {
-	struct pool_address *address = pool_address_choose(pool_get(0), random, NULL, 0);
+	struct pool_address *address = pool_address_choose(pool_get(0), random, NULL, 0, 0);
 	struct block *block = address != NULL ? block_take(address, 0, address, random, 0) : NULL;
 
 	if (block == NULL)

@@ -48,7 +48,7 @@ static struct block *get(struct random *random, uint32_t me)
 
 	if (pool == NULL)
 		return NULL;
-	address = pool_address_choose(pool, random, NULL, me);
+	address = pool_address_choose(pool, random, NULL, me, 0);
 	if (address == NULL)
 		return NULL;
 	seen[me].strange += address->pool != pool;

@@ -309,7 +309,7 @@ static void others_get_overflow_blocks_only(void **state)
 	(void)state;
 	config.overflow_blocks = 5;
 	pool = start(config);
-	while ((address = pool_address_choose(pool, &rng, NULL, 0)) != NULL) {
+	while ((address = pool_address_choose(pool, &rng, NULL, 0, 0)) != NULL) {
 		block = block_take(address, 0, &rng, &rng, 1000);
 		assert_non_null(block);
 		assert_in_range(block->number, 58, 62);

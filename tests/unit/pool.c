@@ -404,7 +404,7 @@ static void choice_is_balanced(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 10000; i++)
-		assert_non_null(pool_address_choose(pool, &rng, NULL, 0));
+		assert_non_null(pool_address_choose(pool, &rng, NULL, 0, 0));
 	for (uint32_t a = 0; a < 100; a++)
 		assert_in_range(pool_address_get(pool, a)->subscribers, 90, 110);
 	pool_address_leave(pool_address_get(pool, 0));
@@ -428,11 +428,35 @@ static void choice_finds_the_last_block(void **state)
 		if (a != 137)
 			take_all(pool_address_get(pool, a));
 	for (uint32_t i = 0; i < 100; i++)
-		assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0),
+		assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0, 0),
 				 pool_address_get(pool, 137));
 	take_all(pool_address_get(pool, 137));
-	assert_null(pool_address_choose(pool, &rng, NULL, 0));
+	assert_null(pool_address_choose(pool, &rng, NULL, 0, 0));
 	assert_int_equal(pool_address_get(pool, 137)->subscribers, 100);
+}
+
+/* A pool whose only free blocks are on a server's address is full; for a while no address is looked
+ * at, unless a block comes back. */
+static void choice_remembers_that_there_is_none(void **state)
+{
+	struct pool *pool = start(support_pool_config("p", "192.0.2.0-192.0.2.1", ""));
+	struct pool_address *server = pool_address_get(pool, 0), *other = pool_address_get(pool, 1);
+	struct block *block = take(other, 0, 0);
+	uint64_t rested = 120000 + SEARCH_AGAIN_MS;
+
+	(void)state;
+	server->statics = POOL_STATIC_WHOLE;
+	take_all(other);
+	assert_null(pool_address_choose(pool, &rng, NULL, 0, 120000));
+	block_release(block, 0, 0);
+	pool_poll(0, rested);
+	assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0, rested), other);
+	take_all(other);
+	assert_null(pool_address_choose(pool, &rng, NULL, 0, rested));
+	server->statics = POOL_STATIC_NONE;
+	assert_null(pool_address_choose(pool, &rng, NULL, 0, rested + SEARCH_AGAIN_MS - 1));
+	assert_ptr_equal(pool_address_choose(pool, &rng, NULL, 0, rested + SEARCH_AGAIN_MS),
+			 server);
 }
 
 /* Every third address is worker 1's. */
@@ -449,7 +473,7 @@ static void choice_prefers(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 100; i++) {
-		struct pool_address *address = pool_address_choose(pool, &rng, third, 1);
+		struct pool_address *address = pool_address_choose(pool, &rng, third, 1, 0);
 
 		assert_true(third(address->address, 1));
 	}
@@ -461,7 +485,7 @@ static void choice_prefers(void **state)
 	}
 	assert_int_equal(preferred, 10);
 	for (uint32_t i = 0; i < 100; i++) {
-		struct pool_address *address = pool_address_choose(pool, &rng, third, 1);
+		struct pool_address *address = pool_address_choose(pool, &rng, third, 1, 0);
 
 		assert_non_null(address);
 		assert_false(third(address->address, 1));
@@ -484,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(poll_is_bounded, seed, stop),
 		cmocka_unit_test_setup_teardown(choice_is_balanced, seed, stop),
 		cmocka_unit_test_setup_teardown(choice_finds_the_last_block, seed, stop),
+		cmocka_unit_test_setup_teardown(choice_remembers_that_there_is_none, seed, stop),
 		cmocka_unit_test_setup_teardown(choice_prefers, seed, stop),
 	};
 

@@ -178,7 +178,7 @@ static void model_take(void)
 
 	if (pool == NULL || model.n == HELD_MAX)
 		return;
-	address = pool_address_choose(pool, &rng, NULL, worker);
+	address = pool_address_choose(pool, &rng, NULL, worker, 0);
 	if (address == NULL)
 		return;
 	assert_ptr_equal(address, find(number_of(address)));
@@ -337,7 +337,7 @@ static void a_subscriber_keeps_it(void **state)
 
 	(void)state;
 	start("192.0.2.1");
-	gone = pool_address_choose(pool_get(0), &rng, NULL, 0);
+	gone = pool_address_choose(pool_get(0), &rng, NULL, 0, 0);
 	replace("192.0.2.0");
 	pools_drain();
 	assert_int_equal(pool_drains, 1);
@@ -371,13 +371,13 @@ static void both_are_there_between(void **state)
 	assert_ptr_equal(find(2)->pool, pool_get(0));
 	assert_ptr_equal(find(3)->pool, second);
 	assert_int_equal(pool_snapshot->runs, 3); /* .0 to .1, .2, .3: each once */
-	assert_non_null(pool_address_choose(old, &rng, NULL, 0));
-	assert_ptr_equal(pool_address_choose(second, &rng, NULL, 0), find(3));
-	assert_ptr_equal(pool_address_choose(pool_get(0), &rng, NULL, 0), find(2));
+	assert_non_null(pool_address_choose(old, &rng, NULL, 0, 0));
+	assert_ptr_equal(pool_address_choose(second, &rng, NULL, 0, 0), find(3));
+	assert_ptr_equal(pool_address_choose(pool_get(0), &rng, NULL, 0, 0), find(2));
 	pools_finish(to);
 	assert_null(find(0));
 	assert_ptr_equal(find(1)->pool, pool_get(0));
-	assert_null(pool_address_choose(old, &rng, NULL, 0));
+	assert_null(pool_address_choose(old, &rng, NULL, 0, 0));
 	for (size_t i = 0; i < RTE_DIM(config); i++)
 		support_pool_config_clean(&config[i]);
 }

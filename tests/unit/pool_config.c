@@ -202,7 +202,7 @@ static void pools_are_shown(void **state)
 	config.mapping_of[PORT_TCP] = ADDRESS_AND_PORT_DEPENDENT + 1;
 
 	struct pool *pool = start(config);
-	struct pool_address *address = pool_address_choose(pool, &rng, NULL, 0);
+	struct pool_address *address = pool_address_choose(pool, &rng, NULL, 0, 0);
 	struct block *block = take(address, 0, 0);
 	json_t *answer, *wanted;
 
