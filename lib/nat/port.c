@@ -57,12 +57,22 @@ static int32_t take_in(struct nat *nat, struct block *block, const struct wish *
 	}
 }
 
+/* Whether all ports of its blocks are in use, which a subscriber that is at its limit need not look
+ * at each block for. */
+static bool has_all_in_use(const struct subscriber *subscriber, enum port_protocol protocol)
+{
+	return subscriber->ports[protocol] >= subscriber->blocks_n
+						      << subscriber->address->pool->block_shift;
+}
+
 /* A port in one of the subscriber's blocks, the newest first; or -1. */
 static int32_t take_in_blocks(struct nat *nat, const struct subscriber *subscriber,
 			      const struct wish *wish, struct block **block)
 {
 	int32_t port = -1;
 
+	if (has_all_in_use(subscriber, wish->protocol))
+		return -1;
 	for (*block = subscriber->blocks; *block != NULL; *block = (*block)->next) {
 		port = take_in(nat, *block, wish);
 		if (port >= 0)
