@@ -9,9 +9,8 @@
 /*
  * Private to the pipeline: a burst under way, and the steps that take it.
  *
- * A packet is on one of two lists. Plain: its session was found and its next hop is known, so it is
- * only tracked, translated and sent, in tight loops. Odd: everything else, one by one. A packet
- * leaves the plain list for the odd one, never back.
+ * Plain packets, whose session was found and keeps their next hop, are only tracked, translated and
+ * sent, in tight loops. Odd ones are everything else, one by one.
  */
 
 #define TX_ROOM 128 /* frames kept for a port before they are sent */
@@ -25,11 +24,14 @@ struct out {
 
 struct burst {
 	uint32_t n;
-	uint32_t plain_n, odd_n;
-	uint32_t foreseen;    /* of the odd ones, as far as nat_foresee() has looked */
-	uint32_t fragments_n; /* before find: they are on the plain list behind all others */
-	uint64_t created;     /* sessions that this worker had made before find */
-	uint8_t plain[BURST_MAX], odd[BURST_MAX];
+	/* those that a session is looked for: whole packets, then fragments, then ICMP errors */
+	uint32_t whole_n, fragments_n, errors_n;
+	/* plain ones that keep their IP identification, that need another; odd ones */
+	uint32_t kept_n, renumbered_n, odd_n;
+	uint32_t foreseen; /* of the odd ones, as far as nat_foresee() has looked */
+	uint64_t created;  /* sessions that this worker had made before find */
+	uint8_t candidate[BURST_MAX];
+	uint8_t kept[BURST_MAX], renumbered[BURST_MAX], odd[BURST_MAX];
 	struct packet packet[BURST_MAX];
 	/* odd packets only */
 	struct session *second[BURST_MAX];     /* hairpin: the session of the destination half */
@@ -73,6 +75,12 @@ static inline bool from_inside(const struct packet *p)
 	return tuple_realm(&p->tuple) != REALM_OUTSIDE;
 }
 
+/* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
+static inline bool needs_ident(const struct packet *p)
+{
+	return (p->direction == 0) & !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
+}
+
 /* The other half of a hairpinned packet, or NULL. */
 static inline struct session *second_half(const struct burst *burst, const struct packet *p)
 {
@@ -90,8 +98,8 @@ static inline struct route_target *route_target_of(struct burst *burst, const st
 void step_parse(struct pipeline *pipeline);
 void step_fragment(struct pipeline *pipeline);
 void step_find(struct pipeline *pipeline);
+void step_plain(struct pipeline *pipeline);
 void step_foresee(struct pipeline *pipeline);
-void step_track_plain(struct pipeline *pipeline);
 void step_translate_plain(struct pipeline *pipeline);
 /* Then each odd packet goes through all others, the next one behind it. */
 void step_odd(struct pipeline *pipeline);

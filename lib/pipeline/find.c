@@ -61,10 +61,10 @@ static void find_at_homes(struct pipeline *pipeline, uint32_t candidates, uint64
 		uint32_t n = 0;
 
 		for (uint32_t i = 0; i < candidates; i++) {
-			struct packet *p = &burst->packet[burst->plain[i]];
+			struct packet *p = &burst->packet[burst->candidate[i]];
 
 			if (p->session == NULL && p->home == home)
-				candidate[n++] = burst->plain[i];
+				candidate[n++] = burst->candidate[i];
 		}
 		find_in(pipeline, home, candidate, n);
 	}
@@ -80,15 +80,15 @@ static void find_by_home(struct pipeline *pipeline, uint32_t candidates)
 {
 	struct burst *burst = &pipeline->burst;
 	uint8_t own = pipeline->config.worker;
-	bool *astray = &pipeline->astray[burst->packet[burst->plain[0]].in_port];
+	bool *astray = &pipeline->astray[burst->packet[burst->candidate[0]].in_port];
 	bool own_first = !*astray;
 	uint32_t strays = 0;
 	uint64_t homes = 0;
 
 	if (own_first)
-		find_in(pipeline, own, burst->plain, candidates);
+		find_in(pipeline, own, burst->candidate, candidates);
 	for (uint32_t i = 0; i < candidates; i++) {
-		struct packet *p = &burst->packet[burst->plain[i]];
+		struct packet *p = &burst->packet[burst->candidate[i]];
 		int home;
 
 		p->home = own;
@@ -124,106 +124,31 @@ bool find_made(const struct pipeline *pipeline, struct packet *p)
 	return p->session != NULL;
 }
 
-/* ICMP errors, which are odd from the beginning, behind the candidates for what they are about: how
- * many. */
-static uint32_t add_errors(struct burst *burst, uint32_t candidates)
+/* ICMP errors, which are odd from the beginning, behind the other candidates, for what they are
+ * about. */
+static void add_errors(struct burst *burst)
 {
-	uint32_t n = 0;
+	uint8_t *next = burst->candidate + burst->whole_n + burst->fragments_n;
 
+	burst->errors_n = 0;
 	for (uint32_t i = 0; i < burst->odd_n; i++)
 		if (burst->packet[burst->odd[i]].kind == PACKET_ERROR)
-			burst->plain[candidates + n++] = burst->odd[i];
-	return n;
+			next[burst->errors_n++] = burst->odd[i];
 }
 
-/* An ICMP error whose session was looked for. */
-static void take_error(struct packet *p)
-{
-	route_prefetch(p->tuple.dst);
-	if (p->session == NULL)
-		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
-}
-
-/* Whether only the home can go on with it: it makes sessions, and ALGs work there. */
-static bool needs_home(const struct packet *p)
-{
-	if (p->session != NULL)
-		return p->session->flags & SESSION_ALG;
-	return !(p->flags & PACKET_LATER);
-}
-
-/* GRE that is of no PPTP call that the ALG knows goes by address alone, as ever. */
-static void find_without_call(struct pipeline *pipeline, struct packet *p)
-{
-	int home;
-
-	p->tuple.dport = 0;
-	p->flags |= PACKET_IDENT_STAYS;
-	p->hash = tuple_hash(&p->tuple);
-	home = nat_home_of(&p->tuple);
-	p->home = home < 0 ? pipeline->config.worker : (uint8_t)home;
-	find_session(p);
-}
-
-/* What is not plain. Without a session it goes to the home, which alone makes one. */
-static void set_aside(struct pipeline *pipeline, struct packet *p)
-{
-	burst_add_odd(&pipeline->burst, p);
-	route_prefetch(p->tuple.dst);
-	if (p->session == NULL && p->tuple.dport != 0 && !tuple_has_ports(&p->tuple))
-		find_without_call(pipeline, p);
-	if (home_workers == 1 || p->home == pipeline->config.worker || !needs_home(p))
-		return;
-	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
-		return packet_refuse(p, VERDICT_HANDOVER_FULL);
-	p->kind = PACKET_GONE;
-	pipeline->config.stats->handed_over++;
-}
-
-/*
- * Whether nothing can stop the packet any more: its session was found, and keeps a next hop that is
- * still right. A hairpin session keeps none.
- */
-static bool is_plain(const struct packet *p, uint32_t generation)
-{
-	const struct session *session = p->session;
-
-	return session->generation[p->direction] == generation &&
-	       ((p->ttl > 1) & (p->tcp_event < TCP_EVENT_SYN)) && /* one branch */
-	       p->length <= nexthops[session->nexthop[p->direction]].mtu;
-}
-
-/*
- * Step 2: the session of each packet, by bulk look-up in its home's table; then plain packets are
- * told from odd ones.
- */
+/* Step 2: the session of each packet, by bulk look-up in its home's table. */
 void step_find(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	uint32_t whole = burst->plain_n, queries = whole + burst->fragments_n;
-	uint32_t candidates = queries + add_errors(burst, queries);
+	uint32_t n;
 
+	add_errors(burst);
+	n = burst->whole_n + burst->fragments_n + burst->errors_n;
 	burst->created = pipeline->config.stats->sessions_created;
-	if (candidates == 0)
+	if (n == 0)
 		return;
 	if (likely(home_workers == 1))
-		find_in(pipeline, 0, burst->plain, candidates);
+		find_in(pipeline, 0, burst->candidate, n);
 	else
-		find_by_home(pipeline, candidates);
-
-	burst->plain_n = 0;
-	for (uint32_t i = 0; i < whole; i++) {
-		struct packet *p = &burst->packet[burst->plain[i]];
-
-		if (likely(p->session != NULL && is_plain(p, pipeline->generation))) {
-			p->nexthop = p->session->nexthop[p->direction];
-			burst->plain[burst->plain_n++] = burst->plain[i];
-			continue;
-		}
-		set_aside(pipeline, p);
-	}
-	for (uint32_t i = whole; i < queries; i++)
-		set_aside(pipeline, &burst->packet[burst->plain[i]]);
-	for (uint32_t i = queries; i < candidates; i++)
-		take_error(&burst->packet[burst->plain[i]]);
+		find_by_home(pipeline, n);
 }

@@ -32,8 +32,8 @@ static void take_fragment(struct pipeline *pipeline, struct packet *p)
 }
 
 /*
- * Fragments get the tuple of their datagram's first, or wait for it. Those that have it join the
- * plain packets for the look-up, and are odd again afterwards.
+ * Fragments get the tuple of their datagram's first, or wait for it. For those that have it a
+ * session is looked for.
  */
 void step_fragment(struct pipeline *pipeline)
 {
@@ -47,7 +47,7 @@ void step_fragment(struct pipeline *pipeline)
 		if (p->kind == PACKET_FRAGMENT)
 			take_fragment(pipeline, p);
 		if (p->kind == PACKET_QUERY)
-			burst->plain[burst->plain_n + burst->fragments_n++] = burst->odd[i];
+			burst->candidate[burst->whole_n + burst->fragments_n++] = burst->odd[i];
 		else
 			burst->odd[kept++] = burst->odd[i];
 	}

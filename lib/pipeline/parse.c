@@ -22,13 +22,13 @@ static void take_arp(struct pipeline *pipeline, struct packet *p)
 		pipeline->config.stats->verdict[verdict]++;
 }
 
-/* Step 1: the headers into the records. Plain for now: whatever looks for a session of its own. */
+/* Step 1: the headers into the records. */
 void step_parse(struct pipeline *pipeline)
 {
 	/* a packet that was steered right has its session here: its bucket is on its way early */
 	const struct table *own = sessions_table(pipeline->config.nat->sessions);
 	struct burst *burst = &pipeline->burst;
-	uint32_t n = burst->n, plain_n = 0;
+	uint32_t n = burst->n, whole_n = 0;
 
 	burst->odd_n = 0;
 	for (uint32_t i = 0; i < RTE_MIN(n, (uint32_t)PREFETCH_AHEAD); i++)
@@ -43,7 +43,7 @@ void step_parse(struct pipeline *pipeline)
 		packet_parse(p, &ifaces[p->in_port].source);
 		if (likely(p->kind == PACKET_QUERY)) {
 			table_prefetch(own, p->hash);
-			burst->plain[plain_n++] = (uint8_t)i;
+			burst->candidate[whole_n++] = (uint8_t)i;
 			continue;
 		}
 		burst_add_odd(burst, p);
@@ -52,5 +52,5 @@ void step_parse(struct pipeline *pipeline)
 		else if (p->kind == PACKET_ARP)
 			take_arp(pipeline, p);
 	}
-	burst->plain_n = plain_n;
+	burst->whole_n = whole_n;
 }

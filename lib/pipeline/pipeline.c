@@ -89,9 +89,8 @@ void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_
 	step_parse(pipeline);
 	step_fragment(pipeline);
 	step_find(pipeline);
+	step_plain(pipeline);
 	step_foresee(pipeline);
-	/* plain packets pass the others by: nothing can stop them any more */
-	step_track_plain(pipeline);
 	step_translate_plain(pipeline);
 	step_odd(pipeline);
 	step_transmit(pipeline);

@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "track.h"
 #include "burst.h"
-
-/* Follows a packet in its session. False: it is refused. */
-static inline bool track(struct session *session, uint32_t direction, struct packet *p,
-			 uint32_t now)
-{
-	if (unlikely(!session_track_tcp(session, direction, p->tcp_event))) {
-		packet_refuse(p, VERDICT_BAD_TCP_STATE);
-		return false;
-	}
-	session_count(session, direction, p->length, now);
-	return true;
-}
 
 /*
  * RFC 7857 section 7.1: a RST from the inside in answer to a packet from the outside refreshes
@@ -38,27 +27,7 @@ void track_first_half(struct pipeline *pipeline, struct packet *p)
 	track_odd(p->session, p->direction, p, pipeline->now);
 }
 
-/*
- * Step 6: TCP state, time stamps, counters. ICMP errors neither refresh nor end anything
- * (RFC 5508 REQ-6, RFC 5382 REQ-10).
- */
-void step_track_plain(struct pipeline *pipeline)
-{
-	struct burst *burst = &pipeline->burst;
-	uint32_t n = burst->plain_n, now = pipeline->now, kept = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint8_t packet = burst->plain[i];
-		struct packet *p = &burst->packet[packet];
-
-		if (likely(track(p->session, p->direction, p, now)))
-			burst->plain[kept++] = packet;
-		else
-			burst_add_odd(burst, p);
-	}
-	burst->plain_n = kept;
-}
-
+/* Step 6. ICMP errors neither refresh nor end anything (RFC 5508 REQ-6, RFC 5382 REQ-10). */
 void odd_track(struct pipeline *pipeline, struct packet *p)
 {
 	struct session *second = second_half(&pipeline->burst, p);

@@ -35,12 +35,6 @@ static inline void trim(struct rte_mbuf *frame, uint32_t length)
 	rte_pktmbuf_data_len(frame) = (uint16_t)length;
 }
 
-/* Whether a packet that leaves with a public source needs a new IP identification (ident.h). */
-static inline bool needs_ident(const struct packet *p)
-{
-	return (p->direction == 0) & !(p->flags & (PACKET_DF | PACKET_IDENT_STAYS));
-}
-
 /* Another identification, if the packet's source changes: what keeps its own (RFC 6888 REQ-6) keeps
  * its identification too. The delta for the header's checksum. */
 static inline uint32_t new_ident(struct pipeline *pipeline, struct rte_ipv4_hdr *ip,
@@ -246,17 +240,7 @@ static __rte_always_inline void translate_list(struct pipeline *pipeline, const 
 void step_translate_plain(struct pipeline *pipeline)
 {
 	struct burst *burst = &pipeline->burst;
-	/* those that keep their identification, those that need another: no branch a packet */
-	uint8_t keep[BURST_MAX], need[BURST_MAX];
-	uint32_t keep_n = 0, need_n = 0;
 
-	for (uint32_t i = 0; i < burst->plain_n; i++) {
-		bool ident = needs_ident(&burst->packet[burst->plain[i]]);
-
-		keep[keep_n] = need[need_n] = burst->plain[i];
-		keep_n += !ident;
-		need_n += ident;
-	}
-	translate_list(pipeline, keep, keep_n, false);
-	translate_list(pipeline, need, need_n, true);
+	translate_list(pipeline, burst->kept, burst->kept_n, false);
+	translate_list(pipeline, burst->renumbered, burst->renumbered_n, true);
 }

@@ -82,9 +82,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct pipeline *pipeline);
 } steps[] = {
-	{"parse", step_parse},     {"fragment", step_fragment}, {"find", step_find},
-	{"foresee", step_foresee}, {"track", step_track_plain}, {"translate", step_translate_plain},
-	{"odd", step_odd},         {"transmit", step_transmit},
+	{"parse", step_parse}, {"fragment", step_fragment}, {"find", step_find},
+	{"plain", step_plain}, {"foresee", step_foresee},   {"translate", step_translate_plain},
+	{"odd", step_odd},     {"transmit", step_transmit},
 };
 
 #define STEPS RTE_DIM(steps)
