@@ -2,7 +2,9 @@
 #ifndef WEIR_NAT_H
 #define WEIR_NAT_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -54,11 +56,14 @@ struct subscriber {
 	uint32_t tokens, tokens_ms; /* of its set-up rate */
 	uint32_t created;           /* seconds */
 	uint32_t expectations;      /* of ALGs */
-	struct refusals refusals;
-	bool queued;  /* in the wheel of subscribers with an idle block */
-	bool retired; /* another one has its place; it goes with its last session */
+	bool queued;                /* in the wheel of subscribers with an idle block */
+	bool retired;               /* another one has its place; it goes with its last session */
 	bool live;
+	struct refusals refusals;
 } __rte_cache_aligned;
+
+static_assert(offsetof(struct subscriber, refusals) <= 2 * RTE_CACHE_LINE_SIZE,
+	      "what each session touches of a subscriber is two cache lines");
 
 /* The state of one home. */
 struct nat {
