@@ -28,6 +28,7 @@ SESSIONS_LEAST, SESSIONS_MOST = 60000, 1100000
 ROUNDS = 5
 ROUND_SECONDS = 2
 LEAD_IN_SECONDS = 3.5  # until as many sessions end as begin
+TURNS_MOST = 200  # in one round: others may have the CPU
 # So many end while others begin, by those: a host that gets faster or slower meanwhile moves it.
 ENDED_LEAST, ENDED_MOST = 0.7, 1.4
 # What weir may say of packets: it is no error that there was no room for one on the way out.
@@ -114,10 +115,15 @@ class Run:
         self.turns = 0
 
     def round(self, seconds):
-        """Turns of both for so long, one at least; each is first every other time."""
-        rounds = [Round() for _ in self.sides]
+        """Turns of both for so long, and until something came of each; each is first every other
+        time."""
+        rounds = quiet, loaded = [Round() for _ in self.sides]
         end = time.monotonic() + (0 if self.quick else seconds)
-        while rounds[0].seconds == 0 or time.monotonic() < end:
+        most = self.turns + TURNS_MOST
+        while (time.monotonic() < end or not quiet.established or not loaded.established or
+               not loaded.counted["sessions_created"]):
+            if self.turns == most:
+                raise RuntimeError("new flows: weir makes no sessions or forwards nothing")
             both = list(zip(self.sides, rounds))
             for side, into in both if self.turns % 2 == 0 else reversed(both):
                 side.turn(into)
