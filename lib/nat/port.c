@@ -39,7 +39,7 @@ static bool is_static(const struct block *block, enum port_protocol protocol, ui
 }
 
 /* A port of the block; a static mapping's is left out, and found so once a block. */
-static int32_t take_in(struct nat *nat, struct block *block, const struct wish *wish)
+static inline int32_t take_in(struct nat *nat, struct block *block, const struct wish *wish)
 {
 	int32_t port;
 
@@ -57,8 +57,8 @@ static int32_t take_in(struct nat *nat, struct block *block, const struct wish *
 	}
 }
 
-/* Whether all ports of its blocks are in use, which a subscriber that is at its limit need not look
- * at each block for. */
+/* Whether all ports of its blocks are in use: who is at the limit is refused without a look at each
+ * block. */
 static bool has_all_in_use(const struct subscriber *subscriber, enum port_protocol protocol)
 {
 	return subscriber->ports[protocol] >= subscriber->blocks_n
@@ -71,11 +71,9 @@ static int32_t take_in_blocks(struct nat *nat, const struct subscriber *subscrib
 {
 	int32_t port = -1;
 
-	if (has_all_in_use(subscriber, wish->protocol))
-		return -1;
 	for (*block = subscriber->blocks; *block != NULL; *block = (*block)->next) {
 		port = take_in(nat, *block, wish);
-		if (port >= 0)
+		if (port >= 0 || has_all_in_use(subscriber, wish->protocol))
 			break;
 	}
 	return port;
