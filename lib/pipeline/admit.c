@@ -30,10 +30,12 @@ static void foresee(struct pipeline *pipeline, uint32_t from)
 	nat_foresee(pipeline->config.nat, first, n);
 }
 
-/* Beside step 2: what first packets will touch is asked for; it comes while plain ones are sent. */
+/* Beside step 2: what first packets and hairpinned ones will touch is asked for; it comes while
+ * plain ones are sent. */
 void step_foresee(struct pipeline *pipeline)
 {
 	foresee(pipeline, 0);
+	foresee_halves(&pipeline->burst);
 }
 
 void foresee_next(struct pipeline *pipeline)

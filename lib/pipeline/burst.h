@@ -118,6 +118,8 @@ void odd_answer(struct pipeline *pipeline, struct packet *p);
 
 /* A round further in what step_foresee() began: where other work was done meanwhile. */
 void foresee_next(struct pipeline *pipeline);
+/* What the destination halves of odd packets touch. */
+void foresee_halves(const struct burst *burst);
 /* All of it, before the i-th odd packet; what was not begun with it is begun. */
 void foresee_rest(struct pipeline *pipeline, uint32_t i);
 

@@ -19,15 +19,25 @@ static bool is_ping(const struct packet *p)
 	return (p->flags & PACKET_REQUEST) != 0;
 }
 
-/* The packet as the second half sees it: from the sender's public endpoint. */
-static void as_from_outside(const struct packet *p, struct packet *half)
+/* The packet's tuple as the second half sees it: from the sender's public endpoint. */
+static struct tuple from_outside(const struct packet *p)
 {
 	const struct tuple *reply = &p->session->tuple[1];
 
+	return (struct tuple){
+		.src = reply->dst,
+		.dst = p->tuple.dst,
+		.sport = reply->dport,
+		.dport = p->tuple.dport,
+		.proto_realm = proto_realm(tuple_proto(&p->tuple), REALM_OUTSIDE),
+	};
+}
+
+/* The packet so. */
+static void as_from_outside(const struct packet *p, struct packet *half)
+{
 	*half = *p;
-	half->tuple.src = reply->dst;
-	half->tuple.sport = reply->dport;
-	half->tuple.proto_realm = proto_realm(tuple_proto(&p->tuple), REALM_OUTSIDE);
+	half->tuple = from_outside(p);
 	half->hash = tuple_hash(&half->tuple);
 	half->session = NULL;
 }
@@ -105,13 +115,19 @@ static bool is_weirs_own(rte_be32_t address)
 	return route_find(REALM_OUTSIDE, address, &nexthop, &target) == ROUTE_LOCAL;
 }
 
+/* The port, or what stands for it, of the public endpoint that the packet is to; host order. */
+static uint16_t endpoint_port(const struct packet *p)
+{
+	return rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
+}
+
 /* Whether somebody may have the public endpoint that the packet is to; then *home is theirs, or -1:
  * it depends on the sender's public endpoint, as with a static mapping's servers or without ports.
  */
 static bool endpoint_is_mapped(const struct packet *p, const struct pool_address *address,
 			       int *home)
 {
-	uint16_t port = rte_be_to_cpu_16(is_ping(p) ? p->tuple.sport : p->tuple.dport);
+	uint16_t port = endpoint_port(p);
 	struct block *block = pool_address_block((struct pool_address *)(uintptr_t)address, port);
 
 	*home = -1;
@@ -188,6 +204,65 @@ static void hairpin_error(struct pipeline *pipeline, struct packet *p)
 	home = nat_home_of(&half.tuple);
 	if (home < 0 || !find_second(&pipeline->burst, p, &half, home))
 		packet_refuse(p, VERDICT_ERROR_NO_SESSION);
+}
+
+/* ---- ahead of the odd packets ---- */
+
+/* Where the destination half of a packet is looked for. */
+struct half {
+	const struct table *table;
+	uint64_t hash;
+	const struct block *block;
+	enum port_protocol protocol;
+};
+
+/* False: it has none that is known yet. */
+static bool look_for_half(const struct packet *p, struct half *half)
+{
+	struct pool_address *address = pool_address_find(p->tuple.dst);
+	struct tuple key = from_outside(p);
+	int home = address != NULL ? pool_address_home(address, endpoint_port(p)) : -1;
+
+	if (home < 0)
+		return false;
+	*half = (struct half){
+		.table = sessions_table(nats[home]->sessions),
+		.hash = tuple_hash(&key),
+		.block = pool_address_block(address, endpoint_port(p)),
+		.protocol = nat_port_protocol(tuple_proto(&p->tuple)),
+	};
+	table_prefetch(half->table, half->hash);
+	rte_prefetch0(half->block);
+	return true;
+}
+
+static void look_at_half(const struct half *half)
+{
+	uint8_t direction;
+	const struct session *session =
+		session_of(half->table, table_guess(half->table, half->hash), &direction);
+
+	if (likely(session != NULL))
+		session_prefetch_lines(session);
+	block_prefetch(half->block, half->protocol);
+}
+
+/* What the destination halves of hairpinned sessions will touch is asked for, of the whole burst.
+ */
+void foresee_halves(const struct burst *burst)
+{
+	struct half half[BURST_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < burst->odd_n; i++) {
+		const struct packet *p = &burst->packet[burst->odd[i]];
+
+		if (p->kind == PACKET_QUERY && p->session != NULL && from_inside(p) &&
+		    p->session->flags & SESSION_HAIRPIN && look_for_half(p, &half[n]))
+			n++;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		look_at_half(&half[i]);
 }
 
 /* Step 3: the destination half of a packet to one of our own public addresses. */
