@@ -31,31 +31,56 @@ static int port_by_device(const char *device, uint16_t *id)
 	return rte_eth_dev_get_port_by_name(name, id);
 }
 
-/*
- * Inside traffic is hashed on the source address alone, outside traffic on the destination: with
- * our key and table a NIC then delivers subscribers home (nat/home.h). Where the device cannot,
- * workers find each other's sessions anyway.
- */
-static void choose_steering(const struct rte_eth_dev_info *info, enum side side,
-			    struct rte_eth_conf *conf)
+/* Whatever of an IPv4 packet a NIC hashes, with our key and table it delivers subscribers home. */
+#define HASHED                                                                     \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | \
+	 RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV4_SCTP |            \
+	 RTE_ETH_RSS_NONFRAG_IPV4_OTHER)
+
+/* Only a NIC hashes by itself; a vdev's RSS would be a filter program in the kernel. */
+static bool is_nic(const struct rte_eth_dev_info *info)
 {
-	if (!(info->flow_type_rss_offloads & RTE_ETH_RSS_IPV4))
-		return;
-	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
-		.rss_key = info->hash_key_size == HOME_KEY_SIZE ? home_key : NULL,
-		.rss_key_len = info->hash_key_size == HOME_KEY_SIZE ? HOME_KEY_SIZE : 0,
-		.rss_hf = RTE_ETH_RSS_IPV4 |
-			  (side == SIDE_INSIDE ? RTE_ETH_RSS_L3_SRC_ONLY : RTE_ETH_RSS_L3_DST_ONLY),
-	};
+	const struct rte_bus *bus = rte_dev_bus(info->device);
+
+	return bus != NULL && strcmp(rte_bus_name(bus), "pci") == 0;
 }
 
-/* The redirection table is the homes'. False: the device takes none. */
+/* How many queues it can receive in: a NIC that does not hash has packets in its first one alone.
+ */
+static uint16_t most_rx_queues(const struct rte_eth_dev_info *info)
+{
+	if (is_nic(info) && (info->flow_type_rss_offloads & HASHED) == 0)
+		return 1;
+	return info->max_rx_queues;
+}
+
+/*
+ * Whether the device steers, with the hash that it shall compute (nat/home.h). Where it cannot,
+ * workers find each other's sessions anyway.
+ */
+static bool choose_steering(const struct rte_eth_dev_info *info, enum side side,
+			    struct rte_eth_conf *conf)
+{
+	bool takes_key = info->hash_key_size >= HOME_KEY_MIN && info->hash_key_size <= HOME_KEY_MAX;
+
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & HASHED;
+	if (takes_key) {
+		conf->rx_adv_conf.rss_conf.rss_key =
+			side == SIDE_INSIDE ? home_key_source : home_key_destination;
+		conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
+	}
+	return takes_key;
+}
+
+#define RETA_MAX 2048 /* entries */
+
+/* The redirection table is the homes'. False: the device does not take it. */
 static bool set_redirection(uint16_t id, const struct rte_eth_dev_info *info)
 {
-	struct rte_eth_rss_reta_entry64 reta[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+	struct rte_eth_rss_reta_entry64 reta[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
 
-	if (info->reta_size == 0 || info->reta_size > RTE_ETH_RSS_RETA_SIZE_512)
+	if (!home_table_fits(info->reta_size) || info->reta_size > RETA_MAX)
 		return false;
 	memset(reta, 0, sizeof(reta));
 	for (uint32_t i = 0; i < info->reta_size; i++) {
@@ -71,21 +96,10 @@ static int configure(uint16_t id, struct port *port, const struct rte_eth_dev_in
 		     const struct port_config *config)
 {
 	struct rte_eth_conf conf = {.rxmode.mtu = config->iface->mtu};
-	int error;
 
-	/* only a NIC hashes by itself; a vdev's RSS would be a filter program in the kernel */
-	if (port->rx_queues > 1 && rte_dev_bus(info->device) != NULL &&
-	    strcmp(rte_bus_name(rte_dev_bus(info->device)), "pci") == 0)
-		choose_steering(info, (enum side)config->iface->side, &conf);
-	error = rte_eth_dev_configure(id, port->rx_queues, port->tx_queues, &conf);
-	if (error != 0 && conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS) {
-		/* the device hashes, but not on one address alone */
-		conf.rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IPV4;
-		error = rte_eth_dev_configure(id, port->rx_queues, port->tx_queues, &conf);
-	} else {
-		port->steered = conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS;
-	}
-	return error;
+	if (port->rx_queues > 1 && is_nic(info))
+		port->steered = choose_steering(info, (enum side)config->iface->side, &conf);
+	return rte_eth_dev_configure(id, port->rx_queues, port->tx_queues, &conf);
 }
 
 static int setup_queues(uint16_t id, const struct port *port, const struct port_config *config)
@@ -145,7 +159,7 @@ static int set_up(uint16_t id, struct port *port, const struct port_config *conf
 	port->id = id;
 	/* net_tap of DPDK 22.11 overruns an array of its own with more than 4 queues each way */
 	most = is_tap(&info) ? 4 : RTE_MAX_QUEUES_PER_PORT;
-	port->rx_queues = (uint16_t)RTE_MIN(RTE_MIN(config->workers, most), info.max_rx_queues);
+	port->rx_queues = (uint16_t)RTE_MIN(RTE_MIN(config->workers, most), most_rx_queues(&info));
 	port->tx_queues = (uint16_t)RTE_MIN(RTE_MIN(config->workers, most), info.max_tx_queues);
 	error = configure(id, port, &info, config);
 	if (error != 0)
@@ -165,7 +179,8 @@ static int set_up(uint16_t id, struct port *port, const struct port_config *conf
 	error = rte_eth_dev_start(id);
 	if (error != 0)
 		return error;
-	port->steered = port->steered && set_redirection(id, &info);
+	port->steered =
+		port->steered && port->rx_queues == config->workers && set_redirection(id, &info);
 	return add_interface(id, &info, config);
 }
 
@@ -177,7 +192,10 @@ int port_start(const struct port_config *config)
 	int error = port_by_device(iface->device, &id);
 
 	if (error != 0 || id >= IFACES_MAX) {
-		LOG(ERR, "interface %s: there is no device %s", iface->name, iface->device);
+		LOG(ERR,
+		    "interface %s: there is no device %s that DPDK can use (a NIC must be bound to "
+		    "vfio-pci)",
+		    iface->name, iface->device);
 		return -ENODEV;
 	}
 	port = &ports[id];
