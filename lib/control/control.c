@@ -19,6 +19,7 @@
 #include "cmd.h"
 #include "control.h"
 #include "log.h"
+#include "port.h"
 #include "rcu.h"
 #include "socket.h"
 #include "worker.h"
@@ -122,6 +123,7 @@ static void on_tick(evutil_socket_t fd __rte_unused, short what __rte_unused,
 	uint64_t now_ms = clock_ms();
 
 	route_poll(now_ms);
+	port_watch_links(now_ms);
 	refused_show(now_ms);
 	if (now_ms >= next_drain_ms) {
 		pools_drain();

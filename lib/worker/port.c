@@ -11,6 +11,8 @@
 
 LOG_TYPE(port);
 
+#define LINKS_EVERY_MS 1000
+
 struct port ports[IFACES_MAX];
 
 uint32_t port_poller(uint16_t id, uint32_t queue, uint32_t workers)
@@ -222,6 +224,39 @@ int port_start(const struct port_config *config)
 		    "other workers are read where they are",
 		    iface->name);
 	return 0;
+}
+
+static void watch_link(struct port *port)
+{
+	struct rte_eth_link link = {0};
+	enum port_link now;
+	bool known;
+
+	if (rte_eth_link_get_nowait(port->id, &link) != 0)
+		return;
+	now = link.link_status == RTE_ETH_LINK_UP ? PORT_LINK_UP : PORT_LINK_DOWN;
+	if (now == port->link)
+		return;
+	port->link = now;
+	known = link.link_speed != RTE_ETH_SPEED_NUM_NONE &&
+		link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+	if (now == PORT_LINK_DOWN)
+		LOG(WARNING, "interface %s: the link is down", ifaces[port->id].name);
+	else
+		LOG(NOTICE, "interface %s: the link is up%s%s", ifaces[port->id].name,
+		    known ? ", " : "", known ? rte_eth_link_speed_to_str(link.link_speed) : "");
+}
+
+void port_watch_links(uint64_t now_ms)
+{
+	static uint64_t next_ms;
+
+	if (now_ms < next_ms)
+		return;
+	next_ms = now_ms + LINKS_EVERY_MS;
+	for (uint16_t id = 0; id < IFACES_MAX; id++)
+		if (ports[id].rx_queues > 0)
+			watch_link(&ports[id]);
 }
 
 void port_stop(uint16_t id)
