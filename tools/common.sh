@@ -36,6 +36,7 @@ declare -A PACKAGES=(
 	[demo]="nginx dnsmasq-base iperf3 traceroute bind9-dnsutils"
 	[bench]="dpdk-dev ethtool nftables python3"
 	[guard]="valgrind python3"
+	[guest]="qemu-system-x86 busybox-static cpio kmod"
 	[plot]="gnuplot-nox python3"
 	[test]="git clang-format shellcheck iputils-arping iputils-tracepath netcat-openbsd tcpdump
 		python3 python3-scapy dpdk-dev vsftpd lftp tftpd-hpa tftp-hpa coturn stun-client
@@ -111,6 +112,23 @@ build_weir_target() {
 	[ $status = 0 ] || cat "$log" >&2
 	rm -f "$log"
 	return $status
+}
+
+# A build for other machines than this one, and for emulators, which know no AVX-512.
+PORTABLE_BUILD=$ROOT/build-guard
+PORTABLE_MARCH=x86-64-v3
+
+# build_portable TARGET...: an existing build keeps the options it was set up with, whatever
+# meson.build has come to say, so it is made anew when that changes.
+build_portable() {
+	local options target
+
+	options=$(cat "$ROOT/meson.build" "$ROOT/meson_options.txt" | cksum)
+	[ "$(cat "$PORTABLE_BUILD/options" 2>/dev/null)" = "$options" ] || rm -rf "$PORTABLE_BUILD"
+	for target in "$@"; do
+		build_weir_target "$PORTABLE_BUILD" "$target" -Dmarch=$PORTABLE_MARCH >&2 || return
+	done
+	printf '%s\n' "$options" >"$PORTABLE_BUILD/options"
 }
 
 # ---- runs ----
