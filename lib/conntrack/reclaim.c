@@ -6,6 +6,11 @@
 
 #define BATCHES 8 /* grace periods under way at a time */
 
+struct item {
+	void *object;
+	const struct reclaim_kind *kind;
+};
+
 struct batch {
 	uint64_t token;
 	uint32_t end; /* the first item after it */
@@ -16,7 +21,7 @@ struct reclaim {
 	uint32_t started;    /* items [tail, started) are in a batch */
 	uint32_t batch_head, batch_tail;
 	struct batch batch[BATCHES];
-	struct reclaim_item item[RECLAIM_SIZE];
+	struct item item[RECLAIM_SIZE];
 };
 
 struct reclaim *reclaim_create(int socket)
@@ -27,9 +32,9 @@ struct reclaim *reclaim_create(int socket)
 static void free_until(struct reclaim *reclaim, uint32_t end)
 {
 	for (; reclaim->tail != end; reclaim->tail++) {
-		struct reclaim_item *item = &reclaim->item[reclaim->tail % RECLAIM_SIZE];
+		const struct item *item = &reclaim->item[reclaim->tail % RECLAIM_SIZE];
 
-		item->free(item->context, item->object);
+		item->kind->free(item->kind->context, item->object);
 	}
 }
 
@@ -46,9 +51,9 @@ bool reclaim_has_room(const struct reclaim *reclaim, uint32_t n)
 	return reclaim->head - reclaim->tail + n <= RECLAIM_SIZE;
 }
 
-void reclaim_add(struct reclaim *reclaim, const struct reclaim_item *item)
+void reclaim_add(struct reclaim *reclaim, void *object, const struct reclaim_kind *kind)
 {
-	reclaim->item[reclaim->head++ % RECLAIM_SIZE] = *item;
+	reclaim->item[reclaim->head++ % RECLAIM_SIZE] = (struct item){object, kind};
 }
 
 void reclaim_poll(struct reclaim *reclaim)

@@ -12,9 +12,9 @@
 
 #define RECLAIM_SIZE 65536 /* things that wait at a time; the destroyer pauses beyond */
 
-struct reclaim_item {
-	void *object;
-	void (*free)(void *context, void *object); /* after the grace period */
+/* What is done with things of one kind after their grace period. Stays as it is while any wait. */
+struct reclaim_kind {
+	void (*free)(void *context, void *object);
 	void *context;
 };
 
@@ -27,7 +27,7 @@ void reclaim_destroy(struct reclaim *reclaim); /* frees what waits */
 bool reclaim_has_room(const struct reclaim *reclaim, uint32_t n);
 
 /* There must be room. */
-void reclaim_add(struct reclaim *reclaim, const struct reclaim_item *item);
+void reclaim_add(struct reclaim *reclaim, void *object, const struct reclaim_kind *kind);
 
 /* First in every loop: frees what has had its grace period. */
 void reclaim_poll(struct reclaim *reclaim);

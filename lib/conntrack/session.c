@@ -19,6 +19,7 @@ struct sessions {
 	struct table *table;
 	struct wheel *wheel;
 	struct slab *slab;
+	struct reclaim_kind ended; /* sessions that readers may still see */
 	uint32_t count; /* published */
 	uint32_t fresh; /* published since the last expiry */
 };
@@ -31,6 +32,19 @@ static bool has_tuple(const void *context, uint32_t value, const struct tuple *t
 	return tuple_equal(&record[value >> 1].tuple[value & 1], tuple);
 }
 
+/* One reason less to keep the memory. */
+static void let_go(struct sessions *sessions, struct session *session, uint8_t reason)
+{
+	session->life &= (uint8_t)~reason;
+	if (session->life == 0)
+		slab_give(sessions->slab, session);
+}
+
+static void after_grace(void *context, void *object)
+{
+	let_go(context, object, LIFE_RECLAIM);
+}
+
 struct sessions *sessions_create(const struct sessions_config *config)
 {
 	struct sessions *sessions = rte_zmalloc_socket("sessions", sizeof(*sessions),
@@ -40,6 +54,7 @@ struct sessions *sessions_create(const struct sessions_config *config)
 	if (sessions == NULL)
 		return NULL;
 	sessions->config = *config;
+	sessions->ended = (struct reclaim_kind){after_grace, sessions};
 	sessions->wheel = wheel_create(n, 0, config->socket);
 	sessions->slab = slab_create("session", n, sizeof(struct session), config->socket);
 	if (sessions->slab != NULL)
@@ -104,22 +119,9 @@ void session_cancel(struct sessions *sessions, struct session *session)
 		slab_give(sessions->slab, session);
 }
 
-/* One reason less to keep the memory. */
-static void let_go(struct sessions *sessions, struct session *session, uint8_t reason)
-{
-	session->life &= (uint8_t)~reason;
-	if (session->life == 0)
-		slab_give(sessions->slab, session);
-}
-
 void session_leave_room(struct sessions *sessions, struct session *session)
 {
 	let_go(sessions, session, LIFE_ROOM);
-}
-
-static void after_grace(void *context, void *object)
-{
-	let_go(context, object, LIFE_RECLAIM);
 }
 
 static void remove_key(struct sessions *sessions, struct session *session, uint32_t direction)
@@ -130,14 +132,8 @@ static void remove_key(struct sessions *sessions, struct session *session, uint3
 
 static void reclaim_later(struct sessions *sessions, struct session *session)
 {
-	struct reclaim_item item = {
-		.object = session,
-		.free = after_grace,
-		.context = sessions,
-	};
-
 	session->life |= LIFE_RECLAIM;
-	reclaim_add(sessions->config.reclaim, &item);
+	reclaim_add(sessions->config.reclaim, session, &sessions->ended);
 }
 
 static int add_key(struct sessions *sessions, struct session *session, uint32_t direction)

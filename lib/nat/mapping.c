@@ -235,7 +235,7 @@ static void count(struct nat *nat, int32_t change)
 	__atomic_store_n(&nat->mappings, nat->mappings + (uint32_t)change, __ATOMIC_RELAXED);
 }
 
-static void free_mapping(void *context, void *object)
+void mapping_free(void *context, void *object)
 {
 	struct nat *nat = context;
 	struct mapping *mapping = object;
@@ -251,14 +251,8 @@ static void free_mapping(void *context, void *object)
 /* It is out of the table; memory and port are free after a grace period. */
 static void reclaim_later(struct nat *nat, struct mapping *mapping)
 {
-	struct reclaim_item item = {
-		.object = mapping,
-		.free = free_mapping,
-		.context = nat,
-	};
-
 	mapping->live = false;
-	reclaim_add(nat->reclaim, &item);
+	reclaim_add(nat->reclaim, mapping, &nat->ended_mappings);
 }
 
 /* 16 bits of it: more than the longest timeout. */

@@ -123,6 +123,8 @@ void mapping_sent(struct mapping *mapping, uint32_t when);
 uint32_t mapping_last_sent(const struct mapping *mapping, uint32_t now);
 /* One session less; the last one takes the mapping with it. */
 void mapping_put(struct nat *nat, struct mapping *mapping);
+/* Gives back one whose grace period is over, its port too; the context is the home's struct nat. */
+void mapping_free(void *context, void *object);
 
 /* The mapping that lives in the i-th record of a home, or NULL: for the control thread, in RCU. */
 const struct mapping *mapping_at(const struct nat *nat, uint32_t i);

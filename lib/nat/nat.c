@@ -82,6 +82,8 @@ struct nat *nat_create(uint8_t home, struct stats *stats, int socket)
 	nat->home = home;
 	nat->stats = stats;
 	nat->reclaim = reclaim_create(socket);
+	nat->ended_mappings = (struct reclaim_kind){mapping_free, nat};
+	nat->ended_subscribers = (struct reclaim_kind){subscriber_free, nat};
 	nat->sessions = sessions_create(&(struct sessions_config){
 		.capacity = sessions,
 		.home = home,

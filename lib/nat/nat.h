@@ -77,6 +77,7 @@ struct nat {
 	struct wheel *idle;      /* subscribers with an idle block */
 	struct refused *refused; /* who was refused, and what is to be said of it */
 	struct reclaim *reclaim;
+	struct reclaim_kind ended_mappings, ended_subscribers;
 	struct stats *stats;
 	struct nat_clear *clear; /* what the control thread asks to end, or NULL; atomic */
 	uint32_t clear_next;     /* how far it is */
@@ -194,6 +195,9 @@ enum verdict subscriber_get_at(struct nat *nat, const struct tuple *tuple,
 /* Looks for idle blocks and for a subscriber without any. */
 void subscriber_check_later(struct nat *nat, struct subscriber *subscriber);
 void subscribers_poll(struct nat *nat);
+
+/* Gives back one whose grace period is over; the context is the home's struct nat. */
+void subscriber_free(void *context, void *object);
 
 /* What their table compares keys by. */
 bool subscriber_has_key(const void *context, uint32_t value, const struct tuple *key);

@@ -146,7 +146,7 @@ void subscriber_check_later(struct nat *nat, struct subscriber *subscriber)
 			  subscriber->address->pool->config.block_idle_timeout);
 }
 
-static void free_subscriber(void *context, void *object)
+void subscriber_free(void *context, void *object)
 {
 	struct nat *nat = context;
 
@@ -155,18 +155,12 @@ static void free_subscriber(void *context, void *object)
 
 static void subscriber_end(struct nat *nat, struct subscriber *subscriber)
 {
-	struct reclaim_item item = {
-		.object = subscriber,
-		.free = free_subscriber,
-		.context = nat,
-	};
-
 	if (!subscriber->retired)
 		table_remove(nat->subscriber_table, tuple_hash(&subscriber->key),
 			     slab_index(nat->subscribers, subscriber));
 	subscriber->live = false;
 	pool_address_leave(subscriber->address);
-	reclaim_add(nat->reclaim, &item);
+	reclaim_add(nat->reclaim, subscriber, &nat->ended_subscribers);
 }
 
 static bool block_is_empty(const struct block *block)
