@@ -103,6 +103,7 @@ void step_foresee(struct pipeline *pipeline);
 void step_translate_plain(struct pipeline *pipeline);
 /* Then each odd packet goes through all others, the next one behind it. */
 void step_odd(struct pipeline *pipeline);
+/* And once for all bursts that came together: drivers cost less by the packet then. */
 void step_transmit(struct pipeline *pipeline);
 
 void odd_hairpin(struct pipeline *pipeline, struct packet *p);
@@ -123,7 +124,7 @@ void foresee_halves(const struct burst *burst);
 /* All of it, before the i-th odd packet; what was not begun with it is begun. */
 void foresee_rest(struct pipeline *pipeline, uint32_t i);
 
-/* The steps, all of them, for n packets. */
+/* The steps for n packets, BURST_MAX at most, but for the last: what they send is in line. */
 void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);
 
 static inline void write_link_header(void *ether, const struct nexthop *nexthop)
@@ -186,7 +187,7 @@ void unsolicited_keep(struct pipeline *pipeline, const struct packet *p);
 /* Answers those whose time has come. */
 void unsolicited_poll(struct pipeline *pipeline);
 
-/* Packets that waited: sends, walks or fails them. */
+/* Packets that waited: puts them in line, walks or fails them. */
 void hold_release(struct pipeline *pipeline);
 
 /* Fragments that waited for their first: walks a burst of them, if there are. */

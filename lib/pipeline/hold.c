@@ -80,7 +80,5 @@ void hold_release(struct pipeline *pipeline)
 			fail(pipeline, event[i].mbuf);
 	}
 	if (packets > 0)
-		pipeline_run(pipeline, packet, packets);
-	else if (n > 0)
-		step_transmit(pipeline);
+		pipeline_walk(pipeline, packet, packets);
 }

@@ -55,6 +55,7 @@ void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms)
 	for (int inside = 0; inside < 2; inside++)
 		fragments_expire(pipeline->fragments[inside], now_ms);
 	fragment_release(pipeline);
+	step_transmit(pipeline);
 }
 
 /* One by one: they are few and each takes another way, so that a loop in every step costs more. */
@@ -93,11 +94,13 @@ void pipeline_walk(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_
 	step_foresee(pipeline);
 	step_translate_plain(pipeline);
 	step_odd(pipeline);
-	step_transmit(pipeline);
 }
 
 void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n)
 {
-	pipeline_walk(pipeline, packet, n);
-	fragment_release(pipeline); /* right behind their first */
+	for (uint32_t i = 0; i < n; i += BURST_MAX) {
+		pipeline_walk(pipeline, packet + i, RTE_MIN(n - i, (uint32_t)BURST_MAX));
+		fragment_release(pipeline); /* right behind their first */
+	}
+	step_transmit(pipeline);
 }

@@ -17,7 +17,7 @@
  * The edges are calls, so that a test runs the very same walk between ports of its own.
  */
 
-#define BURST_MAX 64 /* packets at a time */
+#define BURST_MAX 64 /* packets that walk together */
 
 struct pipeline;
 
@@ -51,8 +51,8 @@ struct icmp_limiter *pipeline_limiter(struct pipeline *pipeline);
 void pipeline_poll(struct pipeline *pipeline, uint64_t now_ms);
 
 /*
- * Takes n packets (1 to BURST_MAX), each with mbuf->port set to the port it came in by, through the
- * walk. They are not the caller's afterwards. Does not count them as received.
+ * Takes n packets, each with mbuf->port set to the port it came in by, through the walk, BURST_MAX
+ * at a time. They are not the caller's afterwards. Does not count them as received.
  */
 void pipeline_run(struct pipeline *pipeline, struct rte_mbuf *packet[], uint32_t n);
 

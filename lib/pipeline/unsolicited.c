@@ -114,5 +114,4 @@ void unsolicited_poll(struct pipeline *pipeline)
 		answer_kept(pipeline, kept);
 		unsolicited->tail++;
 	}
-	step_transmit(pipeline);
 }

@@ -14,20 +14,24 @@
 #define IDLE_TURNS    64
 #define IDLE_SLEEP_NS 100000
 
-/* While there are bursts, ports are polled so often in a turn: what else a turn does is shared by
- * more packets, and waits for some tens of microseconds at most. */
-#define ROUNDS 4
+/* Packets that are taken from a queue at once: each time costs a look at indices that another CPU,
+ * or the NIC, has just written. */
+#define RX_MAX 256
+
+/* While there are bursts, queues are polled until there were so many: what else a turn does is
+ * shared by more packets, and waits for some tens of microseconds at most. */
+#define TURN_PACKETS 512
 
 volatile bool loop_stop;
 
 static uint32_t poll_ports(struct worker *worker)
 {
-	struct rte_mbuf *packet[BURST_MAX];
+	struct rte_mbuf *packet[RX_MAX];
 	uint32_t found = 0;
 
 	for (uint32_t i = 0; i < worker->queues; i++) {
 		uint16_t n = rte_eth_rx_burst(worker->queue[i].port, worker->queue[i].queue, packet,
-					      BURST_MAX);
+					      RX_MAX);
 
 		if (n == 0)
 			continue;
@@ -41,8 +45,8 @@ static uint32_t poll_ports(struct worker *worker)
 /* First packets that other workers got. */
 static uint32_t poll_handover(struct worker *worker)
 {
-	struct rte_mbuf *packet[BURST_MAX];
-	uint32_t n = rte_ring_sc_dequeue_burst(worker->handover, (void **)packet, BURST_MAX, NULL);
+	struct rte_mbuf *packet[RX_MAX];
+	uint32_t n = rte_ring_sc_dequeue_burst(worker->handover, (void **)packet, RX_MAX, NULL);
 
 	if (n == 0)
 		return 0;
@@ -62,14 +66,14 @@ static void poll_control(struct worker *worker)
 
 uint32_t worker_turn(struct worker *worker, uint64_t now_ms)
 {
-	uint32_t found = 0, n = BURST_MAX;
+	uint32_t found = 0, n;
 
 	pipeline_poll(worker->pipeline, now_ms);
 	poll_control(worker);
-	for (uint32_t i = 0; i < ROUNDS && n >= BURST_MAX; i++) {
+	do {
 		n = poll_ports(worker) + poll_handover(worker);
 		found += n;
-	}
+	} while (n >= BURST_MAX && found < TURN_PACKETS);
 	return found;
 }
 
