@@ -20,8 +20,8 @@ struct sessions {
 	struct wheel *wheel;
 	struct slab *slab;
 	struct reclaim_kind ended; /* sessions that readers may still see */
-	uint32_t count; /* published */
-	uint32_t fresh; /* published since the last expiry */
+	uint32_t count;            /* published */
+	uint32_t fresh;            /* published since the last expiry */
 };
 
 /* A value of the table: the record's index, and in bit 0 which of its tuples. */
