@@ -281,8 +281,7 @@ static bool is_denied_inside(const struct mapping *mapping, const struct tuple *
 /* The dynamic mapping of a packet's public destination, or NULL. */
 static struct mapping *mapping_for(struct nat *nat, const struct tuple *tuple)
 {
-	struct tuple key = {
-		.dst = tuple->dst, .dport = tuple->dport, .proto_realm = tuple->proto_realm};
+	struct tuple key = mapping_outside_key(tuple);
 
 	return mapping_find_serving(nat, &key);
 }

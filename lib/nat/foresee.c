@@ -84,9 +84,13 @@ static void look_for_subscribers(const struct nat *nat, struct foresight *f)
 static void look_for_blocks(struct foresight *f)
 {
 	for (uint32_t i = 0; i < f->n; i++) {
-		if (f->view[i].subscriber != NULL)
-			f->view[i].block = f->view[i].subscriber->blocks;
-		rte_prefetch0(f->view[i].block);
+		const struct subscriber *subscriber = f->view[i].subscriber;
+
+		if (subscriber == NULL)
+			continue;
+		f->view[i].block = subscriber->blocks;
+		rte_prefetch0(subscriber->blocks);
+		rte_prefetch0(subscriber->address);
 	}
 }
 
@@ -112,8 +116,7 @@ static void look_at_outside(const struct nat *nat, const struct view *view, uint
 		return;
 	reply.dst = view->block->address->address;
 	reply.dport = rte_cpu_to_be_16((uint16_t)port);
-	outside = (struct tuple){
-		.dst = reply.dst, .dport = reply.dport, .proto_realm = reply.proto_realm};
+	outside = mapping_outside_key(&reply);
 	table_prefetch_both(sessions_table(nat->sessions), tuple_hash(&reply));
 	table_prefetch_both(nat->mapping_table, tuple_hash(&outside));
 }
@@ -148,6 +151,13 @@ void nat_foresee_next(struct nat *nat)
 bool nat_foresees(const struct nat *nat)
 {
 	return nat->foresight->n != 0;
+}
+
+void nat_foresee_inbound(const struct nat *nat, const struct tuple *tuple)
+{
+	struct tuple key = mapping_outside_key(tuple);
+
+	table_prefetch(nat->mapping_table, tuple_hash(&key));
 }
 
 /* What a session's last round needs: whose it is, and its port. */

@@ -87,6 +87,14 @@ struct tuple mapping_outside(const struct mapping *mapping);
  */
 struct tuple mapping_key(const struct tuple *tuple, enum dependence dependence);
 
+/* The outside key of a dynamic one that has its public endpoint for all remotes: that to which
+ * `tuple` is, from the outside. */
+static inline struct tuple mapping_outside_key(const struct tuple *tuple)
+{
+	return (struct tuple){
+		.dst = tuple->dst, .dport = tuple->dport, .proto_realm = tuple->proto_realm};
+}
+
 /* Whether its keys would be the same with these tuples for the host's. */
 bool mapping_is_of(const struct mapping *mapping, const struct tuple tuple[2]);
 

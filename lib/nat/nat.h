@@ -160,6 +160,8 @@ enum verdict nat_admit(struct nat *nat, struct packet *p);
 void nat_foresee(struct nat *nat, struct packet *const p[], uint32_t n);
 void nat_foresee_next(struct nat *nat);
 bool nat_foresees(const struct nat *nat);
+/* The same of a packet from the outside, in one round: scanners send many that nobody waits for. */
+void nat_foresee_inbound(const struct nat *nat, const struct tuple *tuple);
 
 /* The same of a ping from one subscriber's public address to that of another, which it names by
  * this public identifier. It has no session. */

@@ -177,8 +177,7 @@ static void set_outside(struct mapping *mapping, struct block *block, uint16_t p
 /* Whether a mapping has the port for all remotes. */
 static bool is_exclusive(const struct nat *nat, const struct tuple *outside)
 {
-	const struct tuple key = {
-		.dst = outside->dst, .dport = outside->dport, .proto_realm = outside->proto_realm};
+	const struct tuple key = mapping_outside_key(outside);
 
 	return mapping_find(nat, &key) != NULL;
 }

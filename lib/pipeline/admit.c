@@ -23,8 +23,12 @@ static void foresee(struct pipeline *pipeline, uint32_t from)
 	for (i = from; i < burst->odd_n && n < FORESEE_MAX; i++) {
 		struct packet *p = &burst->packet[burst->odd[i]];
 
-		if (p->kind == PACKET_QUERY && p->session == NULL && from_inside(p))
+		if (p->kind != PACKET_QUERY || p->session != NULL)
+			continue;
+		if (from_inside(p))
 			first[n++] = p;
+		else
+			nat_foresee_inbound(pipeline->config.nat, &p->tuple);
 	}
 	burst->foreseen = i;
 	nat_foresee(pipeline->config.nat, first, n);
