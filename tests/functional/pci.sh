@@ -124,6 +124,26 @@ traffic() {
 	expect "every packet is accounted for" wait_until 30 accounts_balance
 }
 
+received() {
+	show workers '.workers[].received'
+}
+
+# arrives_at_one SUBSCRIBER: 20 requests and their answers do, but for what else is going on. Which
+# worker it is stands in WORKER.
+arrives_at_one() {
+	local before after grown i
+
+	mapfile -t before < <(received)
+	ping_all sub -q -c 20 -i 0.05 -W 30 -I "$1" "$SERVER" || return
+	mapfile -t after < <(received)
+	for i in 0 1; do
+		grown[i]=$((after[i] - before[i]))
+		[ "${grown[i]}" -lt 40 ] || WORKER=$i
+	done
+	printf 'worker 0 received %s, worker 1 %s\n' "${grown[@]}"
+	[ $((grown[0] + grown[1])) -ge 40 ] && [ "${grown[1 - WORKER]}" -lt 10 ]
+}
+
 link_is() {
 	[ "$(show ports ".ports[] | select(.interface == \"$1\").link")" = "$2" ]
 }
@@ -172,6 +192,11 @@ wait_until 20 grep -q listening "$RUN_DIR/iperf3"
 expect_not "the NICs steer" log_says 'does not steer'
 traffic
 expect_equal "RSS delivers subscribers home: no packet was handed over" 0 "$(in_all handed_over)"
+WORKER=0
+expect "one's packets arrive at one worker, both ways" arrives_at_one $SUB
+home=$WORKER
+expect "and another's" arrives_at_one $SUB2
+expect_equal "which is not the same" $((1 - home)) "$WORKER"
 link_flaps nic1 inside
 expect "weir ends on SIGTERM" guest_weir_ends
 expect "and says so" log_says 'ending: Terminated'
