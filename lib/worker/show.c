@@ -48,7 +48,7 @@ static json_t *worker_json(const struct worker *worker)
 		"{s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
 		"s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
 		"worker", (int)worker->number, "lcore", (int)worker->lcore, "cpu",
-		rte_lcore_to_cpu_id((int)worker->lcore), "socket", worker->socket, "received",
+		worker_cpu(worker->lcore), "socket", worker->socket, "received",
 		(json_int_t)stats->received, "sent", (json_int_t)stats->sent, "handed_over",
 		(json_int_t)stats->handed_over, "taken_over", (json_int_t)stats->taken_over, "held",
 		(json_int_t)stats->held, "sessions",

@@ -25,10 +25,21 @@ struct worker *workers[WORKERS_MAX];
 static struct rte_mempool *buffers_of[WORKERS_MAX];
 static uint32_t workers_n;
 
+/* rte_lcore_to_cpu_id() tells the core that has the lcore's number. */
+int worker_cpu(unsigned int lcore)
+{
+	const rte_cpuset_t set = rte_lcore_cpuset(lcore);
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			return cpu;
+	return -1;
+}
+
 /* The NUMA node of a worker's CPU; libnuma knows it without hugepages too. */
 static int socket_of(unsigned int lcore)
 {
-	int cpu = rte_lcore_to_cpu_id((int)lcore);
+	int cpu = worker_cpu(lcore);
 	int node = numa_available() < 0 || cpu < 0 ? -1 : numa_node_of_cpu(cpu);
 
 	return node < 0 || !rte_eal_has_hugepages() ? (int)rte_socket_id() : node;

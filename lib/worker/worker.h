@@ -41,6 +41,9 @@ struct worker {
 /* By number; NULL past the last. */
 extern struct worker *workers[WORKERS_MAX];
 
+/* The CPU that an lcore was given, its lowest where there are several; -1: none. Any thread. */
+int worker_cpu(unsigned int lcore);
+
 /* ---- control thread, in this order ---- */
 
 /*

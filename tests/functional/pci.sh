@@ -56,7 +56,7 @@ guest_weir() {
 		pools:
 		  - {name: main, addresses: [203.0.113.0/28]}
 		limits: {max-sessions: 16384, max-subscribers: 1024}
-		workers: {count: 2, cores: [1, 2], idle: sleep, buffers: 4096}
+		workers: {count: 2, cores: [2, 1], idle: sleep, buffers: 4096}
 		eal: {hugepages: yes}
 	END
 	cat >"$GUEST_SHARE/run" <<-END
@@ -185,6 +185,8 @@ expect "its NICs are bound to vfio-pci" guest_bind 0000:01:00.0 0000:02:00.0 000
 expect "weir starts on virtio-net" guest_weir 0000:01:00.0 0000:02:00.0 1500
 [ $failures = 0 ] || finish
 hosts_at weir-in weir-out
+expect_equal "its workers are on the CPUs that they were given" "2 1" \
+	"$(show workers '.workers[].cpu' | xargs)"
 serve net tcp-server $SERVER 8000
 serve net udp-server $SERVER 8000
 net iperf3 -s -B $SERVER --forceflush >"$RUN_DIR/iperf3" 2>&1 </dev/null &
