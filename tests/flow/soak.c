@@ -219,14 +219,8 @@ static void send_in(uint32_t subscriber, uint32_t source, uint32_t p)
 	} else if (model.now > mapping->until + SLACK &&
 		   model.user[mapping->address][mapping->port - FIRST][p] == mapping) {
 		assert_null(frame);
-	} else if (frame != NULL) { /* somebody else's now */
-		for (uint32_t s = 0; s < SUBSCRIBERS; s++)
-			for (uint32_t k = 0; k < SOURCES; k++)
-				if (model.mapping[s][k][p].known &&
-				    model.mapping[s][k][p].address == mapping->address &&
-				    model.mapping[s][k][p].port == mapping->port &&
-				    model.now <= model.mapping[s][k][p].until + SLACK)
-					touch(&model.mapping[s][k][p], p);
+	} else if (frame != NULL) { /* it may be somebody else's now: who had the port last */
+		touch(model.user[mapping->address][mapping->port - FIRST][p], p);
 	}
 	drain(OUTSIDE);
 }
