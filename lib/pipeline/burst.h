@@ -119,7 +119,7 @@ void odd_answer(struct pipeline *pipeline, struct packet *p);
 
 /* A round further in what step_foresee() began: where other work was done meanwhile. */
 void foresee_next(struct pipeline *pipeline);
-/* What the destination halves of odd packets touch. */
+/* What the destination halves of hairpinned sessions will touch is asked for. */
 void foresee_halves(const struct burst *burst);
 /* All of it, before the i-th odd packet; what was not begun with it is begun. */
 void foresee_rest(struct pipeline *pipeline, uint32_t i);
@@ -162,6 +162,9 @@ void transmit_own(struct pipeline *pipeline, struct rte_mbuf *packet, uint32_t n
  * where no route of the realm leads back to. An established session's packets have its addresses.
  */
 bool is_spoofed(const struct packet *p, uint32_t realm);
+
+/* Gives the packet, as it came, to its home; refused where that one's ring is full. */
+void hand_over(struct pipeline *pipeline, struct packet *p);
 
 /* The session of a packet whose tuple is set, by a look-up of its own. */
 void find_session(struct packet *p);

@@ -64,15 +64,6 @@ static void keep_out(struct pipeline *pipeline, struct packet *p, enum verdict v
 	packet_refuse(p, verdict);
 }
 
-static void hand_over(struct pipeline *pipeline, struct packet *p, int home)
-{
-	p->home = (uint8_t)home;
-	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
-		return packet_refuse(p, VERDICT_HANDOVER_FULL);
-	p->kind = PACKET_GONE;
-	pipeline->config.stats->handed_over++;
-}
-
 /* The destination half: found, or admitted when this worker is its home; else the packet goes
  * there. */
 static void second_session(struct pipeline *pipeline, struct packet *p, int home)
@@ -95,8 +86,10 @@ static void second_session(struct pipeline *pipeline, struct packet *p, int home
 	}
 	if (p->flags & PACKET_LATER) /* its first fragment's session has ended */
 		return packet_refuse(p, VERDICT_NO_SESSION);
-	if (home != pipeline->config.worker)
-		return hand_over(pipeline, p, home);
+	if (home != pipeline->config.worker) {
+		p->home = (uint8_t)home;
+		return hand_over(pipeline, p);
+	}
 	verdict = is_ping(p) ? nat_admit_ping(pipeline->config.nat, &half, p->tuple.sport)
 			     : nat_admit(pipeline->config.nat, &half);
 	if (verdict == VERDICT_FILTERED)

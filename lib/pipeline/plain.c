@@ -23,6 +23,14 @@ static void find_without_call(struct pipeline *pipeline, struct packet *p)
 	find_session(p);
 }
 
+void hand_over(struct pipeline *pipeline, struct packet *p)
+{
+	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
+		return packet_refuse(p, VERDICT_HANDOVER_FULL);
+	p->kind = PACKET_GONE;
+	pipeline->config.stats->handed_over++;
+}
+
 /* What is not plain. Without a session it goes to the home, which alone makes one. */
 static void set_aside(struct pipeline *pipeline, struct packet *p)
 {
@@ -30,12 +38,8 @@ static void set_aside(struct pipeline *pipeline, struct packet *p)
 	route_prefetch(p->tuple.dst);
 	if (p->session == NULL && p->tuple.dport != 0 && !tuple_has_ports(&p->tuple))
 		find_without_call(pipeline, p);
-	if (home_workers == 1 || p->home == pipeline->config.worker || !needs_home(p))
-		return;
-	if (!pipeline->config.hand_over(pipeline->config.context, p->home, p->mbuf))
-		return packet_refuse(p, VERDICT_HANDOVER_FULL);
-	p->kind = PACKET_GONE;
-	pipeline->config.stats->handed_over++;
+	if (home_workers > 1 && p->home != pipeline->config.worker && needs_home(p))
+		hand_over(pipeline, p);
 }
 
 /* An ICMP error, which is among the odd ones already. */
